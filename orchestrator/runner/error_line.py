@@ -87,7 +87,7 @@ def _find(lines: Sequence[str], exit_code: int, *, rank: str) -> Cause:
     last = said[-1] if said else ""
     if code := code_of_child(last):
         return replace(_find(lines[: lines.index(last)], code, rank=rank), exit_code=code)
-    block = _choose(blocks, rank)
+    block = _choose([each for each in blocks if each.error], rank)
     if block is None:
         return _unwritten(lines, blocks, exit_code) or _last_line(said)
     if wrapped := _unwrap(lines, block) or _of_lost_child(blocks, block):

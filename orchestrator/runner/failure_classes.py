@@ -61,7 +61,7 @@ UNLOCKED: Final = (
     " Start it again with orch run."
 )
 _USER_ERROR: Final = 2
-_OUT_OF_TIME: Final = 124  # the exit code of timeout(1)
+_OUT_OF_TIME: Final = 124  # the exit code of timeout(1); its greater ones follow errors of its own
 # A shell reports a child that a signal killed as 128 plus the signal's number.
 _SHELL: Final = 128
 _ASKING: Final = frozenset((signal.SIGHUP, signal.SIGINT, signal.SIGTERM))
@@ -108,7 +108,8 @@ def _classify(exit_code: int, traces: Traces) -> Failure:
     from orchestrator.runner.wrapper_exit_codes import tells_exit_code  # noqa: PLC0415
 
     named = _NAMED.fullmatch(printable(last)) if exit_code > 0 else None
-    if named and not tells_exit_code(last):
+    is_of_command = named and named[1] == FailureKind.TIMEOUT and exit_code >= _OUT_OF_TIME
+    if named and not (is_of_command or tells_exit_code(last)):
         return Failure(named[1], named[2][:_LONGEST_MESSAGE])
 
     cause = find_cause(words, exit_code)

@@ -40,7 +40,12 @@ RANK: Final = re.compile(r"\[(?:rank|default)(\d+)\]:\s?")
 _HEADER = re.compile(
     r"^(?:Original )?Traceback \(most recent call last\):?|^[╭┌].* Traceback \(most"
 )
-_GROUP = re.compile(r"^\s*\+ Exception Group Traceback \(most recent call last\):")
+# A group that ``except*`` makes has no traceback of its own.
+_GROUP = re.compile(
+    r"^\s*\+ Exception Group Traceback \(most recent call last\):"
+    r"|^  \| (?:\w+\.)*\w+: .*\(\d+ sub-exceptions?\)$"
+)
+_INNER = re.compile(r"(?:Exception Group )?Traceback \(most recent call last\):")
 _FRAME = re.compile(r"^(?:\s|[│╭╰┌└|]|> File \")")  # the last as loguru marks where it was caught
 _REMOTE_FRAME = re.compile(r'\s+File "')
 _DIRECT: Final = "The above exception was the direct cause of the following exception:"
@@ -108,7 +113,7 @@ def _read_group(lines: Sequence[str], start: int) -> Trace:
             is_open = True
         elif text.startswith("+"):
             is_open = re.search(r"-- (?:\d+|\.\.\.) -", text) is not None
-        elif is_open and text and not text.startswith("Traceback") and not line.endswith("^"):
+        elif is_open and text and not _INNER.match(text) and not line.endswith("^"):
             depth = re.match(r"[\s|+]*\| (\s*)", line)
             if depth and not depth[1]:
                 leaves.append(text)

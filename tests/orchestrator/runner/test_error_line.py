@@ -41,6 +41,7 @@ TRACEBACK = "Traceback (most recent call last):\n  File 'train.py', line 3\n    
             "KeyError: 'x'",
         ),
         (f"\x07\x08{TRACEBACK}KeyError: 'x'\n", "KeyError: 'x'"),
+        ("epoch 1\n" + TRACEBACK, "f()"),  # its end was never printed
         # Colours and progress bars do not belong to it.
         ("\x1b[31m 50%|##  |\r100%|####|\nKeyError: 'x'\x1b[0m\n", "KeyError: 'x'"),
     ],

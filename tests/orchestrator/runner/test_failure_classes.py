@@ -162,6 +162,28 @@ def test_error_about_something_else_is_no_divergence(error: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("code", "words", "kind", "message"),
+    [
+        (
+            127,
+            "failed to run command 'x': No such file",
+            "error",
+            "exit code 127: timeout: failed to",
+        ),
+        (125, "invalid time interval 'x'", "error", "exit code 125: timeout: invalid time"),
+        (139, "the monitored command dumped core", "killed", "by SIGSEGV"),
+        (1, "of the license server", "timeout", "of the license server"),
+    ],
+)
+def test_error_of_the_command_timeout_is_not_a_limit(
+    code: int, words: str, kind: str, message: str
+) -> None:
+    failure = classify(code, Traces(f"timeout: {words}\n"))
+    assert failure.kind == kind
+    assert failure.message.startswith(message)
+
+
+@pytest.mark.parametrize(
     ("code", "message"),
     [(-9, "by SIGKILL"), (-11, "by SIGSEGV"), (137, "by SIGKILL"), (139, "by SIGSEGV")],
 )

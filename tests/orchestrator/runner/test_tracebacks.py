@@ -46,6 +46,25 @@ def test_leaf_of_a_group_is_the_end_of_its_chain(how: str, reasons: tuple[str, .
     assert before == reasons
 
 
+def test_group_that_except_makes_is_read() -> None:
+    """It has no traceback of its own, and no message."""
+    script = (
+        "try: raise ExceptionGroup('m', [ValueError('a'), KeyError('b')])\n"
+        "except* ValueError: raise TypeError('told')"
+    )
+    assert last_of(script) == ("TypeError: told (and 1 more)", ())
+
+
+def test_group_in_a_group_that_were_both_raised_is_read() -> None:
+    """As of a task group in another one."""
+    script = (
+        "def f():\n    try: raise ExceptionGroup('in', [ValueError('told'), KeyError('b')])\n"
+        "    except ExceptionGroup as error: return error\n"
+        "raise ExceptionGroup('out', [f(), OSError('c')])"
+    )
+    assert last_of(script) == ("ValueError: told (and 2 more)", ())
+
+
 def test_group_keeps_what_it_was_raised_from() -> None:
     script = (
         "try: raise KeyError('in')\n"
