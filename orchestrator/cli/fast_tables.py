@@ -68,9 +68,13 @@ def _fit_columns(columns: Sequence[Column], console: Console) -> Iterator[list[s
                 f"{before}{text}{after}"
                 for text, (before, after) in zip(texts, map(codes.__getitem__, styles), strict=True)
             ]
-        yield [
-            f"{text}{' ' * (width - length)}" for text, length in zip(texts, lengths, strict=True)
-        ]
+        if lengths == [*map(len, texts)]:  # texts in a style are longer than what is seen of them
+            yield [text.ljust(width) for text in texts]
+        else:
+            yield [
+                f"{text}{' ' * (width - length)}"
+                for text, length in zip(texts, lengths, strict=True)
+            ]
         room -= width + len(_GAP)
 
 

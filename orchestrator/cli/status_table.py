@@ -78,7 +78,7 @@ def _print_runs(
     saved_metrics = [report.outcome.metrics for report in shown]
     all_metrics = keys_of(saved_metrics)
     cells = {
-        key: [printable(metric_cell(found.get(key, ""))) for found in saved_metrics]
+        key: [metric_cell(found[key]) if key in found else "" for found in saved_metrics]
         for key in all_metrics
     }
     noted = any(report.note for report in shown)

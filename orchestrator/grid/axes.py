@@ -131,7 +131,8 @@ def place_point(axes: Sequence[Axis], places: Sequence[int], grid: int = 0) -> P
     values: dict[str, Value] = {}
     for axis, at in zip(axes, places, strict=True):
         if at != axis.unset:
-            for each in axis.each:
+            values[axis.key] = axis.values[at]
+            for each in axis.along:
                 values[each.key] = each.values[at]
     return Point(values, grid)
 

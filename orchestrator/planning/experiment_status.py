@@ -6,9 +6,11 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from orchestrator.errors import RunDirectoryError
 from orchestrator.grid.lazy_runs import find_places, overrides_at
+from orchestrator.rundir.identity_file import read_identity
 from orchestrator.rundir.program_files import read_figure
-from orchestrator.rundir.run_summary import Report, report_on
+from orchestrator.rundir.run_summary import Report, report_on_seen
 from orchestrator.rundir.state import NOTHING_THERE, State, fill_counts
 
 if TYPE_CHECKING:
@@ -61,13 +63,15 @@ class ExperimentStatus:
             return None
         return run_id in self.named or run_id not in self.existing
 
-    def reports(self, states: Collection[State], *, with_others: bool) -> list[Report]:
+    def reports(
+        self, states: Collection[State], *, with_others: bool, most: int | None = None
+    ) -> list[Report]:
         """Return the reports on the runs in these states, the oldest first, the pending ones last.
 
-        ``with_others``: on those that the grid does not name as well.
+        ``with_others``: on those that the grid does not name as well. ``most``: on how many.
         """
-        run_ids = self.run_ids(states, with_others=with_others)
-        return self.reports_on(run_ids) + self.pending_reports(states)
+        run_ids = self._oldest_first(self.run_ids(states, with_others=with_others))
+        return (self._reports_on(run_ids[:most]) + self.pending_reports(states))[:most]
 
     def run_ids(self, states: Collection[State], *, with_others: bool) -> list[RunId]:
         """Return the IDs of the run directories in these states."""
@@ -76,13 +80,27 @@ class ExperimentStatus:
 
     def reports_on(self, run_ids: Sequence[RunId]) -> list[Report]:
         """Return the reports on run directories, the oldest first."""
-        found = [
-            report_on(
-                self.experiment.run(it), known=self.existing[it], overrides=self._overrides(it)
-            )
+        return self._reports_on(self._oldest_first(run_ids))
+
+    def _reports_on(self, run_ids: Sequence[RunId]) -> list[Report]:
+        training = f"{self.experiment.training}"
+        return [
+            report_on_seen(f"{training}/{it}", self.existing[it], self._overrides(it))
             for it in run_ids
         ]
-        return sorted(found, key=lambda report: (report.created_at, report.run_id))
+
+    def _oldest_first(self, run_ids: Sequence[RunId]) -> list[RunId]:
+        return sorted(run_ids, key=lambda it: (self._created_at(it), it))
+
+    def _created_at(self, run_id: RunId) -> str:
+        """Return when a run directory was created; an empty text if it does not say."""
+        identity = self.existing[run_id].identity
+        if identity is None:
+            try:
+                identity = read_identity(self.experiment.run(run_id).identity)
+            except RunDirectoryError:
+                return ""
+        return str(identity.get("created_at", ""))
 
     def read_figure(self, run_id: RunId, metric: str) -> float | None:
         """Return a metric as the report on a run directory has it; None if it is not a number."""

@@ -157,11 +157,13 @@ class RunDirectory:
     def _compare_identity(self, seen: Observation) -> Observation:
         """Add whether ``run.json`` names another run, or cannot be read."""
         try:
-            foreign = whose(read_identity(self.identity), self.run_id)
+            identity = read_identity(self.identity)
         except RunDirectoryError as error:
             # If the run is still to be executed, the file is healed, or an error, at its start.
             return replace(seen, flaw=str(error)) if seen.state is State.DONE else seen
-        return replace(seen, damage=f"{self.identity}: {foreign}") if foreign else seen
+        foreign = whose(identity, self.run_id)
+        damage = f"{self.identity}: {foreign}" if foreign else seen.damage
+        return replace(seen, identity=identity, damage=damage)
 
     def _compare_host(self, seen: Observation) -> Observation:
         """Add the host on which a run may be live although its lock is free here."""

@@ -186,11 +186,15 @@ def read_file(
                 break
         return content
     except OSError as error:
-        if error.errno in (errno.ESPIPE, errno.EISDIR):
-            raise NotRegularError("it is not a regular file") from None
-        raise
+        raise _irregular(error) from None
     finally:
         os.close(descriptor)
+
+
+def _irregular(error: OSError) -> OSError:
+    """Return the error of reading at a position; that of a pipe or a directory says what it means."""
+    is_irregular = error.errno in (errno.ESPIPE, errno.EISDIR, errno.EINVAL)
+    return NotRegularError("it is not a regular file") if is_irregular else error
 
 
 def _regular_size(descriptor: int, largest: int) -> int:
@@ -246,10 +250,14 @@ def read_tail(path: Path | str, length: int) -> bytes:
     Raises:
         OSError: As for ``open_plain``.
     """
-    descriptor, found = open_plain(path)
+    descriptor = os.open(path, _READ)
     try:
-        start = max(0, found.st_size - length)
-        content = os.pread(descriptor, min(length, found.st_size), start)
+        # As above: nothing but a regular file has both a position and content.
+        size = os.lseek(descriptor, 0, os.SEEK_END)
+        start = max(0, size - length)
+        content = os.pread(descriptor, min(length, size), start)
+    except OSError as error:
+        raise _irregular(error) from None
     finally:
         os.close(descriptor)
     return content.partition(b"\n")[2] if start else content

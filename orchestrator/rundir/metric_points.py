@@ -37,6 +37,9 @@ def parse_last_points(lines: bytes, known: Collection[str] = ()) -> Mapping[str,
     takes from the end to find a number, which makes this five times as fast as parsing all of them.
     Lines of metrics that are ``known`` may be left out.
     """
+    # Most programs report all of their metrics, so that no line is left; a match costs half of a loop.
+    if known and b"\r" not in lines and _lines_of(*known).fullmatch(lines):
+        return {}
     skipped = _beginnings(*known)
     split = [line for line in lines.splitlines() if not line.startswith(skipped)]
     names = [begins[1] if (begins := _KEY_FIRST.match(line)) else line for line in split]
@@ -56,6 +59,13 @@ def parse_last_points(lines: bytes, known: Collection[str] = ()) -> Mapping[str,
 def _beginnings(*names: str) -> tuple[bytes, ...]:
     """Return how lines of these metrics begin; the runs of a grid have the same metrics."""
     return tuple(f'{{"key": {_quote(name)}, '.encode() for name in names)
+
+
+@lru_cache(64)
+def _lines_of(*names: str) -> re.Pattern[bytes]:
+    """Return a pattern of any number of lines of these metrics, which end with a line feed."""
+    beginnings = b"|".join(map(re.escape, _beginnings(*names)))
+    return re.compile(rb"(?:(?:%s).*\n)*+" % beginnings)
 
 
 def parse_all_points(lines: bytes) -> Iterator[tuple[str, Metric, int]]:

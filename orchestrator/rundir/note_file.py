@@ -28,7 +28,9 @@ def read_note(run_dir: Path | str) -> Note:
     """Return the note of a run; a file that is missing, damaged or of another form is none."""
     path = f"{run_dir}/{NOTE}"
     # Most runs have none, and an exception takes twice as long as looking.
-    match read_record(path) if os.access(path, os.F_OK) else None:
+    if not os.access(path, os.F_OK):
+        return NO_NOTE
+    match read_record(path):
         case {"text": str(text), "tags": dict(tags)}:
             known = {
                 name: value

@@ -12,7 +12,7 @@ from orchestrator.rundir.state import Failure, Progress, Record, Status, Unreada
 from orchestrator.sanitize import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 SCHEMA: Final = 1
 T = TypeVar("T")
@@ -95,28 +95,15 @@ def parse_status(content: bytes) -> Status | Unreadable:
         and isinstance(host, str)
         and pid is not None
     ):
-        return Status(
-            record=record,
-            attempt=attempt,
-            started_at=printable(started_at),
-            host=printable(host),
-            pid=pid,
-            ended_at=_text(found.get("ended_at")),
-            exit_code=_whole(found.get("exit_code")),
-            failure=_parse_failure(found.get("error")),
-            reason=_text(found.get("reason")),
-            code=_text(found.get("code")),
-            slot=_count(found.get("slot")),
-            gpu=_text(found.get("gpu")),
-            resumed_at=_count(found.get("resumed_at")),
-            boot_id=_text(found.get("boot_id")),
-            node=_text(found.get("node")),
-            job=_text(found.get("job")),
-            gpu_memory=_count(found.get("gpu_memory")),
-            lost=_count(found.get("lost")) or 0,
-            paused_after=_count(found.get("paused_after")),
-            seconds=_duration(found.get("seconds")),
-        )
+        # Most of the others are null.
+        others = {
+            name: _OTHERS[name](value)
+            for name, value in found.items()
+            if value is not None and name in _OTHERS
+        }
+        failure = _parse_failure(found.get("error"))
+        own = record, attempt, printable(started_at), printable(host), pid
+        return Status(*own, failure=failure, **others)
     schema = found.get("schema")
     if isinstance(schema, int) and schema > SCHEMA:
         return Unreadable(f"it is of schema {brief(schema)}, written by a newer version")
@@ -162,7 +149,8 @@ def parse_metrics(found: object, key: str = "metrics") -> Mapping[str, Metric]:
         return {}
     read: dict[str, Metric] = {}
     for name, value in metrics.items():  # a loop: it takes half as long, and status reads 40,000
-        metric = as_metric(value)
+        is_plain = type(value) is float and math.isfinite(value)  # as nearly all are
+        metric = value if is_plain else as_metric(value)
         if metric is not None:
             read[name if name.isprintable() else printable(name)] = metric
     return read
@@ -295,3 +283,13 @@ def _whole(value: object) -> int | None:
 
 def _optional(value: object, kind: type[T]) -> T | None:
     return value if isinstance(value, kind) else None
+
+
+# The fields of a status that may be missing, and how they are parsed.
+_OTHERS: Final[Mapping[str, Callable[[object], Any]]] = {
+    **dict.fromkeys(("ended_at", "reason", "code", "gpu", "boot_id", "node", "job"), _text),
+    **dict.fromkeys(("slot", "resumed_at", "gpu_memory", "paused_after"), _count),
+    "exit_code": _whole,
+    "lost": lambda value: _count(value) or 0,
+    "seconds": _duration,
+}

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import RunDirectoryError
+from orchestrator.grid.identity import RunId
 from orchestrator.rundir.chosen_values import parse_chosen
+from orchestrator.rundir.directory import IDENTITY
 from orchestrator.rundir.identity_file import FIX_DISK, read_identity
 from orchestrator.rundir.note import NO_NOTE, Note
 from orchestrator.rundir.note_file import read_note
@@ -17,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from orchestrator.grid.config_values import Value
-    from orchestrator.grid.identity import RunId
     from orchestrator.rundir.directory import RunDirectory
     from orchestrator.rundir.state import Observation, Progress
     from orchestrator.rundir.survivors import Survivors
@@ -41,40 +43,39 @@ class Report:
     choices: Mapping[str, Value] | None = None
 
 
-def report_on(
-    directory: RunDirectory,
-    survivors: Survivors | None = None,
-    known: Observation | None = None,
-    overrides: Mapping[str, Value] | None = None,
-) -> Report:
+def report_on(directory: RunDirectory, survivors: Survivors | None = None) -> Report:
     """Return the report on a run; damage becomes its reason, and is never raised.
 
-    Args:
-        directory: The run directory.
-        survivors: As for ``RunDirectory.observe``.
-        known: What was observed of the run a moment ago, perhaps without its progress.
-        overrides: The axis values of the run, if a grid names it.
+    ``survivors`` are as for ``RunDirectory.observe``.
     """
-    path = f"{directory.path}"
-    seen = directory.observe(survivors) if known is None else known
-    progress, outcome = read_reported(path) if seen.status else (None, NO_OUTCOME)
+    return report_on_seen(f"{directory.path}", directory.observe(survivors))
+
+
+def report_on_seen(
+    run_dir: str, seen: Observation, overrides: Mapping[str, Value] | None = None
+) -> Report:
+    """Return the report on a run that was observed a moment ago, perhaps without its progress.
+
+    ``overrides`` are the axis values of the run, if a grid names it.
+    """
+    progress, outcome = read_reported(run_dir) if seen.status else (None, NO_OUTCOME)
     identity = seen.identity
     if identity is None:
         try:
-            identity = read_identity(directory.identity)
+            identity = read_identity(Path(run_dir, IDENTITY))
         except RunDirectoryError as error:
             identity, seen = {}, replace(seen, flaw=str(error))
     if outcome.refused and not seen.flaw:
         seen = replace(seen, flaw=_unread(outcome.refused))
     chosen = parse_chosen(identity)
     return Report(
-        directory.run_id,
+        RunId(run_dir.rpartition("/")[2]),
         chosen.overrides if overrides is None else overrides,
         str(identity.get("created_at", "")),
         seen,
         progress,
         outcome,
-        read_note(path),
+        read_note(run_dir),
         chosen.given,
         chosen.choices,
     )

@@ -40,7 +40,6 @@ NEED_NONE = {
     "orchestrator/execution/events.py": "declares values",
     "orchestrator/execution/protocols.py": "declares protocols",
     "orchestrator/launchers/hydra_preload.py": "imports what runs need",
-    "orchestrator/planning/experiment_status.py": "a value for orch status, whose tests read all of it",
     "orchestrator/rundir/metric_names.py": "names a prefix",
     "orchestrator/rundir/run_summary.py": "joins what was read; tests/orchestrator/rundir/test_directory.py reads it",
     "orchestrator/planning/plan_json.py": "tests/orchestrator/planning/test_plan.py and tests/contract/test_plan_json.py read it",

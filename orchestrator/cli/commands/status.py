@@ -167,5 +167,5 @@ def _choose(
         UsageError: No run has this metric.
     """
     if options.sort is None:
-        return status.reports(states, with_others=with_others)[:most]
+        return status.reports(states, with_others=with_others, most=most)
     return best_reports(status, options.sort, most, states, with_others=with_others)

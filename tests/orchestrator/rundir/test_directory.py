@@ -12,7 +12,7 @@ from orchestrator.errors import RunDirectoryError
 from orchestrator.grid.identity import Run, identify
 from orchestrator.rundir.directory import RunDirectory
 from orchestrator.rundir.experiment import ExperimentDirectory
-from orchestrator.rundir.run_summary import report_on
+from orchestrator.rundir.run_summary import report_on, report_on_seen
 from orchestrator.rundir.state import Progress, Record, State, Status, Unreadable
 
 
@@ -156,8 +156,10 @@ def test_damaged_identity_is_told_and_does_not_change_the_state(
         (directory.path / "run.json").unlink()
     else:
         (directory.path / "run.json").write_text(content)
-    for known in (None, directory.observe()):
-        report = report_on(directory, known=known)
+    for report in (
+        report_on(directory),
+        report_on_seen(f"{directory.path}", directory.observe()),
+    ):
         assert report.seen.state is state
         assert f"{directory.path}/run.json: " in report.seen.reason
 
@@ -171,7 +173,7 @@ def test_report_has_the_progress_of_now_and_the_state_that_is_known(
     known = directory.observe()
     (directory.path / "status.json").unlink()
     (directory.path / "progress.json").write_text('{"iteration": 2, "iterations": 3}')
-    report = report_on(directory, known=known, overrides={"seed": 1})
+    report = report_on_seen(f"{directory.path}", known, {"seed": 1})
     assert (report.seen, report.overrides) == (known, {"seed": 1})
     assert report.progress == Progress(2, 3, {})
 

@@ -54,8 +54,12 @@ def test_pipe_link_folder_and_giant_are_refused_at_once(tmp_path: Path) -> None:
     for name in ("pipe", "giant", "folder"):
         with pytest.raises((NotRegularError, IsADirectoryError)):
             read_file(tmp_path / name)
-    with pytest.raises(OSError, match="symbolic links"):
-        read_file(tmp_path / "link")
+    for name in ("pipe", "folder"):
+        with pytest.raises(NotRegularError):
+            read_tail(tmp_path / name, 100)
+    for read in (read_file, lambda path: read_tail(path, 100)):
+        with pytest.raises(OSError, match="symbolic links"):
+            read(tmp_path / "link")
 
 
 @pytest.mark.parametrize("largest", [100, LARGEST_RECORD])

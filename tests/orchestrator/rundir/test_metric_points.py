@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -46,6 +47,20 @@ def test_last_number_of_each_metric_is_found(
     found = parse_last_points(lines, known)
     assert {**expected, **found} == expected
     assert {*expected} - known <= {*found}
+
+
+@pytest.mark.parametrize("end", [b"\n", b""])
+@pytest.mark.parametrize("between", [b"\n", b"\r", b"\n\n", b"\nnonsense\n"])
+def test_unknown_metric_is_found_among_known_ones(between: bytes, end: bytes) -> None:
+    """Wherever its line begins; of lines of known metrics alone, nothing is new."""
+    known = b'{"key": "loss", "value": 1.0, "step": 1}'
+    other = known.replace(b"loss", b"lr")
+    assert parse_last_points(between.join([known, known]) + end, {"loss", "norm"}) in (
+        {},
+        {"loss": 1.0},
+    )
+    for lines in ([known, other], [other, known], [known, other, known]):
+        assert parse_last_points(between.join(lines) + end, {"loss", "norm"})["lr"] == 1.0
 
 
 def test_last_step_is_that_of_the_last_point() -> None:
