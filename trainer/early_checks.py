@@ -75,7 +75,7 @@ def check_numbers(metrics: Mapping[Any, Any], own: Iterable[str] = ()) -> None:
         if not isinstance(key, str) or not _is_text(key):
             raise ConfigError(
                 f"metrics: a callback has added {shown(value, 40)} under the key {shown(key)}, which is not a"
-                " string of valid text. Give it a name."
+                " name of printable characters. Give it one."
             )
         try:
             float("" if isinstance(value, (str, bytes)) else value)
@@ -87,12 +87,8 @@ def check_numbers(metrics: Mapping[Any, Any], own: Iterable[str] = ()) -> None:
 
 
 def _is_text(key: str) -> bool:
-    """Return whether a string can be written to a file: half of a surrogate pair cannot."""
-    try:
-        key.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+    """Return whether a string can be a name in a line: neither blank nor with control characters."""
+    return key.isprintable() and not key.isspace() and key != ""
 
 
 def check_weights(model: nn.Module, iteration: int, loss: float) -> None:

@@ -102,9 +102,13 @@ def test_metric_of_a_callback_is_looked_for_when_it_should_be_there(
 @pytest.mark.parametrize(
     ("metrics", "message"),
     [
-        ({"\udce4": 0.5}, "which is not a string of valid text"),
+        ({"\udce4": 0.5}, "which is not a name of printable characters"),
+        ({"a\nb": 0.5}, "which is not a name of printable characters"),
+        ({"\x1b[31m": 0.5}, "which is not a name of printable characters"),
+        ({"": 0.5}, "which is not a name of printable characters"),
+        ({" ": 0.5}, "which is not a name of printable characters"),
         ({"x": 10**400}, "'x', and 1"),
-        ({3: 0.5}, "^metrics: a callback has added 0.5 under the key 3, which is not a string"),
+        ({3: 0.5}, "^metrics: a callback has added 0.5 under the key 3, which is not a name"),
         ({("a", 1): 0.5}, r"under the key \('a', 1\), which"),
         ({None: 1}, "under the key None, which"),
         ({"a": "much"}, "^metrics: a callback has added 'a', and 'much' is not a number"),
@@ -123,7 +127,7 @@ def test_metrics_are_numbers_with_names(metrics: Any, message: str) -> None:
 def test_metric_without_a_name_is_refused(make_run: MakeRun, train: Train, event: str) -> None:
     """Whatever event it was added at; no file is left that nobody can read."""
     run_dir = make_run(curriculum={"_target_": "early_modules.Nameless", "event": event})
-    with pytest.raises(ConfigError, match="under the key 5, which is not a string"):
+    with pytest.raises(ConfigError, match="under the key 5, which is not a name"):
         train(run_dir)
     progress = run_dir / "progress.json"
     assert event == "train_end" or not progress.exists()
