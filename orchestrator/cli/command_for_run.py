@@ -89,7 +89,9 @@ def find_own_command(
     values = {**report.overrides, **untyped}
     values = {key: value for key, value in values.items() if key not in deleted}
     others = [*deleted, *(text for key, text in given.items() if key not in values)]
-    settings = [text for text in _typed_settings(directory) if key_of(text) not in given]
+    attempts = code_record.read(directory.path)
+    line = attempts[-1].get("typed") if attempts else None
+    settings = [text for text in settings_in(line) if key_of(text) not in given]
     if hidden := [key_of(text) for text in settings if _had_credential(text)]:
         return OwnCommand(None, unreadable=_WITHOUT.format(", ".join(hidden)))
     signs = {key: text[: len(text) - len(text.lstrip("+"))] for key, text in given.items()}
@@ -106,21 +108,19 @@ def find_own_command(
         named = [as_override(f"{signed.get(key, '')}{key}", it) for key, it in values.items()]
         found, differences, is_one = _complete(options, directory, report, kept + named + off)
         if found is not None:
-            line = argparse.Namespace(**{**vars(options), "overrides": found})
-            return OwnCommand(next_command(line, "run"), overrides=tuple(found))
+            own = argparse.Namespace(**{**vars(options), "overrides": found})
+            return OwnCommand(next_command(own, "run"), overrides=tuple(found))
         told = told or differences
         if is_one:
             break
     return OwnCommand(None, told)
 
 
-def _typed_settings(directory: RunDirectory) -> list[str]:
-    """Return how the last attempt's command line said that runs are executed, such as their program.
+def settings_in(line: object) -> list[str]:
+    """Return how a recorded command line said that runs are executed, such as their program.
 
     The run ID does not depend on these settings of ``orch``.
     """
-    attempts = code_record.read(directory.path)
-    line = attempts[-1].get("typed") if attempts else None
     with suppress(ValueError):  # it is not a command line
         words = split_words(line) if isinstance(line, str) else []
         return [it for it in words if _SETTING.match(it) and key_of(it) not in _OF_GRIDS]

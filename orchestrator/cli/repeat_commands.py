@@ -7,7 +7,7 @@ import json
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.cli.command_for_run import find_own_command
+from orchestrator.cli.command_for_run import find_own_command, settings_in
 from orchestrator.cli.lookup import source_of
 from orchestrator.cli.next_command import next_command, options_of_experiment
 from orchestrator.cli.tables import count_of
@@ -36,7 +36,9 @@ def find_repeat_commands(
     groups: dict[str, list[RunResults]] = {}
     for run in runs:
         if run.run_id in facts:
-            made = json.dumps([sorted(run.overrides), [*run.given.items()]], sort_keys=True)
+            settings = sorted(settings_in(facts[run.run_id].code.get("typed")))
+            shared = [sorted(run.overrides), [*run.given.items()], settings]
+            made = json.dumps(shared, sort_keys=True)
             groups.setdefault(made, []).append(run)
     told = 0
     for group in sorted(groups.values(), key=len, reverse=True)[:_MOST]:

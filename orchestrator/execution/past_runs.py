@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from orchestrator.execution.start_and_pace import TimedParts
 from orchestrator.rundir import durable, records
+from orchestrator.rundir.metric_points import parse_times
 from orchestrator.rundir.reusable_checkpoints import is_extended
 from orchestrator.rundir.state import Record, Status
 
@@ -102,7 +103,7 @@ def _read_steps(directory: RunDirectory, took: _Time) -> _Steps | None:
     """Return the steps of the last attempt, or None without any; a single one tells no pace, others may."""
     steps: dict[int, float] = {}
     with suppress(OSError):
-        steps = _times_of(durable.read_file(directory.metrics))
+        steps = parse_times(durable.read_file(directory.metrics))
     own = [when for when in steps.values() if when >= took.began]
     before = len(steps) - len(own)
     if len(own) > 1:
@@ -117,23 +118,13 @@ def _sample_steps(directory: RunDirectory, took: _Time) -> _Steps | None:
     times: dict[int, float] = {}
     with suppress(OSError):
         for read in (durable.read_head, durable.read_tail):
-            times |= _times_of(read(directory.metrics, _END))
+            times |= parse_times(read(directory.metrics, _END))
     first, *others = sorted(times) or [0]
     if not others:
         return None
     gaps = round((others[-1] - first) / (others[0] - first))
     pace = (times[others[-1]] - times[first]) / 1000 / gaps
     return _Steps(0, gaps + 1, min(pace, took.seconds / (gaps + 1)))
-
-
-def _times_of(lines: bytes) -> dict[int, float]:
-    """Return when each step was over, in milliseconds; of points of one step, the last counts."""
-    times: dict[int, float] = {}
-    for line in lines.splitlines():
-        match records.parse(line):
-            case {"step": int(step), "timestamp": int(when) | float(when)}:
-                times[step] = max(when, times.get(step, when))
-    return times
 
 
 def bytes_of(directory: RunDirectory) -> int:

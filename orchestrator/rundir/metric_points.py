@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _KEY_FIRST: Final = re.compile(rb'\s*\{\s*"key"\s*:\s*("[^"\\]*(?:\\.[^"\\]*)*")')
 # In the line of a point whose step is a count of matches, where other metrics have steps that were printed.
 COUNTED: Final = '"counted": true'
+_LAST_TIME: Final = 253_402_300_800_000  # the year 10,000
 _quote: Final = json.JSONEncoder().encode
 
 
@@ -98,6 +99,20 @@ def parse_last_iteration(lines: bytes) -> int | None:
         if (step := parse_last_step(printed)) is not None:
             return step
     return parse_last_step(lines)
+
+
+def parse_times(lines: bytes) -> dict[int, float]:
+    """Return when the last point of each step was logged, in milliseconds since 1970.
+
+    Lines are left out as by ``parse_all_points``, and those with a time that no calendar has.
+    """
+    times: dict[int, float] = {}
+    for line in lines.splitlines():
+        match parse(line):
+            case {"step": int(step), "timestamp": int(when) | float(when)}:
+                if abs(step) < LARGEST and 0 <= when < _LAST_TIME:
+                    times[step] = max(when, times.get(step, when))
+    return times
 
 
 def parse_point(line: bytes) -> tuple[str, Metric, int] | None:

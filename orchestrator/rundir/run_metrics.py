@@ -230,14 +230,9 @@ def read_curve(metrics: Path | str, key: str) -> Mapping[int, float]:
 
 def read_times(metrics: Path | str) -> Mapping[int, float]:
     """Return when the last point of each step at the end of ``metrics.jsonl`` was logged, in ms."""
-    found: dict[int, float] = {}
     with contextlib.suppress(OSError):
-        for line in durable.read_tail(metrics, _TAIL).splitlines():
-            point = records.parse(line)
-            match point:
-                case {"step": int(step), "timestamp": int(when) | float(when)}:
-                    found[step] = max(when, found.get(step, when))
-    return found
+        return metric_points.parse_times(durable.read_tail(metrics, _TAIL))
+    return {}
 
 
 def read_contiguous_steps(metrics: Path | str) -> Sequence[int]:

@@ -192,3 +192,12 @@ class _File(_Unwritable):
 
     def close(self) -> None:
         os.close(self._descriptor)
+
+
+def up_to(error: str, output: str) -> str:
+    """Return the output of a program up to the error that ended it, if it told one.
+
+    What it had started may have printed more until it ended.
+    """
+    before, found, _ = output.rpartition(error) if error else (output, "", "")
+    return f"{before}{found}" if found or not error else error

@@ -25,7 +25,7 @@ from orchestrator.runner.composed_config_check import find_mismatch
 from orchestrator.runner.dropped_rank_variables import without_ranks
 from orchestrator.runner.failure_classes import LOST, UNLOCKED, FailureKind, Traces, classify
 from orchestrator.runner.gpu_meter import combine_peaks
-from orchestrator.runner.output import CappedLog, Pipe
+from orchestrator.runner.output import CappedLog, Pipe, up_to
 from orchestrator.runner.pause_at_iteration import judge_pause, read_pause
 from orchestrator.runner.placement_variables import own_gpu, own_slot
 from orchestrator.runner.runner_guard import Begun, Keeper
@@ -199,15 +199,6 @@ _NO_RESULTS: Final = Failure(
     FailureKind.ERROR,
     "it exited with code 0 before it had written its results: code of the run ended the process",
 )
-
-
-def up_to(error: str, output: str) -> str:
-    """Return the output of a program up to the error that ended it, if it told one.
-
-    What it had started may have printed more until it ended.
-    """
-    before, found, _ = output.rpartition(error) if error else (output, "", "")
-    return f"{before}{found}" if found or not error else error
 
 
 def judge_attempt(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from typing import TYPE_CHECKING
 
@@ -105,3 +106,19 @@ def test_runs_of_a_config_that_is_gone_have_no_command(folder: Path) -> None:
     assert _runs_of(line) == _make(folder, "seed=5")
     assert what == "one of the other 2 runs: its command, if the config still has it"
     assert shlex.split(show)[:3] == ["orch", "show", "RUN"]
+
+
+def test_runs_of_two_programs_are_repeated_by_two_commands(folder: Path) -> None:
+    """The program is not part of a run ID; the one that was typed belongs to its runs."""
+    for program, rates in (("a.py", "1,2"), ("b.py", "3,4")):
+        words = (f"optimizer.lr={rates}", f"orch.command=[{program}]")
+        for run_id in _make(folder, *words):
+            path = folder / "results/many/training" / run_id / "code.json"
+            attempt = {"attempt": 1, "directory": "/", "files": {}}
+            typed = f"orch run optimizer.lr={rates} 'orch.command=[{program}]'"
+            path.write_text(json.dumps({"attempts": [{**attempt, "typed": typed}]}))
+    commands = {line for _, line in _repeat(folder)}
+    assert commands == {
+        "orch run --config-dir={} 'orch.command=[{}]' optimizer.lr={}".format(folder, *each)
+        for each in (("a.py", "1,2"), ("b.py", "3,4"))
+    }

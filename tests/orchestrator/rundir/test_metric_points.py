@@ -13,6 +13,7 @@ from orchestrator.rundir.metric_points import (
     parse_last_points,
     parse_last_step,
     parse_point,
+    parse_times,
 )
 from orchestrator.rundir.records import as_number
 
@@ -83,3 +84,17 @@ def test_last_iteration_is_none_that_was_merely_counted() -> None:
     assert parse_last_iteration(b"\n".join([printed, counted + b"}"])) == 1
     assert parse_last_iteration(marked) == parse_last_step(marked) == 1
     assert parse_last_iteration(b"nonsense") is None
+
+
+@pytest.mark.parametrize(
+    "when", ["NaN", "Infinity", "1e308", "-1", "1" * 20, "true", '"x"', "null"]
+)
+@pytest.mark.parametrize("step", ["3", "1" * 401, "-5"])
+def test_times_that_no_calendar_has_are_left_out(when: str, step: str) -> None:
+    """Any program may write the file."""
+    lines = f'{{"step": 1, "timestamp": 5}}\n{{"step": {step}, "timestamp": {when}}}'
+    found = parse_times(lines.encode())
+    assert found.pop(1) == 5
+    assert all(0 <= each < 1e15 for each in found.values())
+    huge = f'{{"step": {"1" * 401}, "timestamp": 5}}'
+    assert parse_times(huge.encode()) == {}

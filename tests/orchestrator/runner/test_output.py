@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.runner.output import CappedLog, Pipe
+from orchestrator.runner.output import CappedLog, Pipe, up_to
 
 
 def log_of(folder: Path, *pieces: bytes, head: int = 10, tail: int = 20) -> bytes:
@@ -78,3 +78,15 @@ def test_pipe_tells_nothing_now_from_nothing_ever() -> None:
     pipe.close_writing()
     assert pipe.read() == b""
     pipe.close_reading()
+
+
+@pytest.mark.parametrize(
+    ("error", "output", "expected"),
+    [
+        ("", "a\nb\n", "a\nb\n"),
+        ("b\n", "a\nb\nc\n", "a\nb\n"),
+        ("b\n", "c\n", "b\n"),  # the output has lost it
+    ],
+)
+def test_output_counts_up_to_the_error(error: str, output: str, expected: str) -> None:
+    assert up_to(error, output) == expected

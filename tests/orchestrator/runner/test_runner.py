@@ -18,7 +18,7 @@ from orchestrator.rundir.experiment import ExperimentDirectory
 from orchestrator.rundir.state import Failure, Record, State, Status
 from orchestrator.runner.attempt_program import Command, Ending
 from orchestrator.runner.entry_point_call import EntryPoint
-from orchestrator.runner.runner import Verdict, judge_attempt, up_to
+from orchestrator.runner.runner import Verdict, judge_attempt
 from orchestrator.runner.runner_guard import Begun
 from orchestrator.runner.time_limits import NO_LIMITS
 
@@ -61,18 +61,6 @@ def test_failure_tells_the_last_line_of_the_traceback(directory: RunDirectory) -
     assert failure is not None
     assert (failure.kind, failure.message) == ("error", "ValueError: lr")
     assert directory.observe().state is State.FAILED
-
-
-@pytest.mark.parametrize(
-    ("error", "output", "expected"),
-    [
-        ("", "a\nb\n", "a\nb\n"),
-        ("b\n", "a\nb\nc\n", "a\nb\n"),
-        ("b\n", "c\n", "b\n"),  # the output has lost it
-    ],
-)
-def test_output_counts_up_to_the_error(error: str, output: str, expected: str) -> None:
-    assert up_to(error, output) == expected
 
 
 @pytest.mark.parametrize(
