@@ -85,6 +85,8 @@ def notes_on_results(
                 f"{metric} is missing, NaN, infinite or beyond 1e300 in {count_of(without, 'row')} with"
                 " results"
             )
+        if compared.is_partial(metric):
+            yield f"{metric}: some of the runs with results do not have it, and are in no mean of it"
     yield from notes_on_runs(compared, found)
 
 

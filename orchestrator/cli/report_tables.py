@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from orchestrator.cli.report_contents import duration
 from orchestrator.cli.results_formats import is_of_single_runs, shown_cell, shown_runs
+from orchestrator.cli.results_notes import PARTIAL
 from orchestrator.cli.status_table import iteration_of
 from orchestrator.cli.table_columns import cell_of, digits_by_axis, digits_of, metric_cell
 from orchestrator.cli.tables import count_of
@@ -74,6 +75,7 @@ def results_of_rows(compared: ResultsTable) -> ReportTable:
         rows.append(cells)
     over = ", ".join(compared.over)
     told = f"mean ± standard deviation over {over}" if over else "one row per run"
+    told += f"; {PARTIAL}" if any(map(compared.is_partial, metrics)) else ""
     named = ["run", *compared.axes, "state"] if single else [*compared.axes, "runs"]
     return make_table(told, [*named, *metrics], rows)
 

@@ -37,10 +37,17 @@ _Differences: TypeAlias = "Sequence[PairedDifference | None] | None"  # None: no
 def csv_of(compared: ResultsTable, differences: _Differences = None) -> str:
     """Return two columns per metric, mean and standard deviation, unrounded.
 
+    One that some of the runs with results lack has a third one: the number of runs that have it.
+
     Differences are three columns: the mean, half the width of its interval, and the pairs behind it.
     An axis with the name of another column gets ``config.`` in front, as in ``orch.load``.
     """
-    columns = [f"{metric}{part}" for metric in compared.metrics for part in ("", "_std")]
+    partial = {metric for metric in compared.metrics if compared.is_partial(metric)}
+    columns = [
+        f"{metric}{part}"
+        for metric in compared.metrics
+        for part in ("", "_std", *(["_runs"] if metric in partial else []))
+    ]
     content = io.StringIO()
     writer = csv.writer(content, lineterminator="\n")
     names = ["run_id", "path"] if not compared.over and is_of_single_runs(compared) else []
@@ -55,6 +62,7 @@ def csv_of(compared: ResultsTable, differences: _Differences = None) -> str:
         for metric in compared.metrics:
             cell = row.cells.get(metric)
             shown += [as_metric(cell.mean), _if_known(cell.std)] if cell else ["", ""]
+            shown += [cell.runs if cell else 0] if metric in partial else []
         shown += _plain_difference(differences[at]) if differences else []
         run = row.members[0][1]
         values = [
@@ -120,12 +128,16 @@ def _count_states(states: Mapping[State, int]) -> str:
 
 
 def shown_cell(cell: Cell | None, plus_minus: str = " ± ") -> str:
-    """Return a metric as tables show it: the mean, and the standard deviation if there is one."""
+    """Return a metric as tables show it: the mean, and the standard deviation if there is one.
+
+    Also of how many runs, if some with results lack it.
+    """
     if cell is None:
         return "-"
+    behind = f", {cell.runs} of {cell.of}" if cell.is_partial else ""
     if cell.std is None or math.isnan(cell.std):  # of a mean that is NaN or infinite
-        return metric_cell(float(cell.mean))
-    return f"{cell.mean:.4g}{plus_minus}{cell.std:.2g}"
+        return f"{metric_cell(float(cell.mean))}{behind}"
+    return f"{cell.mean:.4g}{plus_minus}{cell.std:.2g}{behind}"
 
 
 def shown_difference(difference: PairedDifference | None, plus_minus: str = " ± ") -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from orchestrator.cli.results_formats import TO_THE_BEST
 from orchestrator.cli.tables import count_of
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from orchestrator.planning.paired_difference import PairedDifference
     from orchestrator.planning.results_table import ResultsTable
+
+PARTIAL: Final = "1 of 2 behind a metric: the other runs with results do not have it"
 
 
 def notes_on_table(
@@ -37,6 +39,8 @@ def notes_on_table(
     yield ", ".join([*parts, order_of(compared, step)])
     if told := iterations_of(compared, step):
         yield told
+    if any(map(compared.is_partial, compared.metrics)):
+        yield PARTIAL
     if differences:
         by = ", ".join(compared.over) or "seed"
         yield f"{TO_THE_BEST}: paired by {by}, ± half of the 95 % confidence interval"

@@ -36,7 +36,11 @@ def results_as_json(
                 "states": {state.value: count for state, count in row.states.items()},
                 "numbers": sorted(row.versions, key=str),
                 "metrics": {
-                    key: {"mean": as_metric(cell.mean), "std": cell.std and as_metric(cell.std)}
+                    key: {
+                        "mean": as_metric(cell.mean),
+                        "std": cell.std and as_metric(cell.std),
+                        "runs": cell.runs,
+                    }
                     for key, cell in row.cells.items()
                     if key in compared.metrics
                 },

@@ -31,10 +31,20 @@ _DIRECTIONS: Final = {"min": Direction.LESS, "max": Direction.MORE}
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A metric over the runs of a row that have it; ``std`` is the sample's, None for one run."""
+    """A metric over the runs of a row that have it; ``std`` is the sample's, None for one run.
+
+    They are ``runs`` of the ``of`` that have results.
+    """
 
     mean: float
     std: float | None
+    runs: int = 1
+    of: int = 1
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether runs that have results lack the metric."""
+        return self.runs < self.of
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +104,10 @@ class ResultsTable:
     sorted_by: str | None
     rows: tuple[Row, ...]
     direction: Direction = Direction.UNKNOWN
+
+    def is_partial(self, metric: str) -> bool:
+        """Return whether runs that have results lack a metric that others of their row have."""
+        return any(row.cells[metric].is_partial for row in self.rows if metric in row.cells)
 
 
 def compare(
@@ -175,7 +189,7 @@ def _row(
     for metric in metrics:
         values = [found[metric] for found in finished if metric in found]
         if values:
-            cells[metric] = _cell(values)
+            cells[metric] = replace(_cell(values), runs=len(values), of=len(finished))
     found = ((axis, labels.value(group[0], axis)) for axis in axes)
     overrides = {axis: value for axis, value in found if not isinstance(value, Missing)}
     return Row(overrides, tuple((labels.values(run, over), run) for run in group), cells)

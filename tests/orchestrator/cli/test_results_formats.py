@@ -14,8 +14,9 @@ from orchestrator.cli.results_formats import (
     shown_cell,
     shown_runs,
 )
+from orchestrator.cli.results_notes import PARTIAL, notes_on_table
 from orchestrator.planning.paired_difference import PairedDifference
-from orchestrator.planning.results_table import Cell, ResultsTable, compare
+from orchestrator.planning.results_table import Cell, ResultsTable, choose_columns, compare
 from orchestrator.planning.run_results import RunResults
 from orchestrator.rundir.state import State
 
@@ -37,6 +38,31 @@ def test_markdown_has_a_cell_per_column() -> None:
         r"| x\|y&z | 2 | 0.5 ± 0.35 |",
         "| none | 0 of 1 | - |",
     ]
+
+
+def test_mean_over_fewer_runs_than_have_results_says_so_in_every_format() -> None:
+    """Of two seeds, one lacks the metric; another metric, and other rows, have all."""
+    runs = [
+        RunResults({"lr": 1, "seed": 0}, {"loss": 1.0, "acc": 0.5}),
+        RunResults({"lr": 1, "seed": 1}, {"loss": 3.0}),
+        RunResults({"lr": 2, "seed": 0}, {"loss": 4.0, "acc": 0.25}),
+        RunResults({"lr": 2, "seed": 1}, None),
+        RunResults({"lr": 3, "seed": 0}, {"loss": 5.0}),
+    ]
+    compared = compare(runs, sort_by="loss")
+    expected = ["0.5, 1 of 2", "0.25", "-"]
+    assert [shown_cell(row.cells.get("acc")) for row in compared.rows] == expected
+    assert [
+        line.split(" | ")[3][:-2] for line in markdown_of(compared).splitlines()[2:]
+    ] == expected
+    assert "& 0.5, 1 of 2 \\\\" in latex_of(compared)
+    assert [row[3].text for row in results_of_rows(compared).rows] == expected
+    assert PARTIAL in results_of_rows(compared).caption
+    assert PARTIAL in [*notes_on_table(compared, None, None)]
+    assert PARTIAL not in [*notes_on_table(choose_columns(compared, ["loss"]), None, None)]
+    rows = [*csv.DictReader(io.StringIO(csv_of(compared)))]
+    assert [row["acc_runs"] for row in rows] == ["1", "1", "0"]
+    assert "loss_runs" not in rows[0]
 
 
 @pytest.mark.parametrize("each", [False, True])

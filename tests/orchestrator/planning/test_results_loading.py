@@ -120,6 +120,7 @@ def _compare_with_pandas(folder: Path, number: int) -> None:
                 assert cell["mean"] == pytest.approx(own[key].mean())
                 std = own[key].std() if own[key].count() > 1 else None
                 assert cell["std"] == (None if std is None else pytest.approx(std))
+                assert cell["runs"] == own[key].count()
 
 
 def test_test_result_with_the_name_of_a_metric_ranks_nothing(tmp_path: Path) -> None:

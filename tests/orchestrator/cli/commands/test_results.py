@@ -233,8 +233,8 @@ def test_unfinished_runs_are_compared_at_an_iteration_they_share(
     told = json.loads(output())
     assert told["at"] == 2
     assert [row["metrics"] for row in told["rows"]] == [
-        {"loss": {"mean": 0.2, "std": None}},
-        {"loss": {"mean": 0.4, "std": None}},
+        {"loss": {"mean": 0.2, "std": None, "runs": 1}},
+        {"loss": {"mean": 0.4, "std": None, "runs": 1}},
     ]
     grid.orch("results", "--at", "3", "--json")
     assert [row["with_results"] for row in json.loads(output())["rows"]] == [1, 0]
