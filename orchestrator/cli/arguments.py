@@ -131,13 +131,14 @@ class _ArgumentParser(argparse.ArgumentParser):
         Raises:
             UsageError: There is one that is unknown; argparse would ask for what is missing first.
         """
-        for word in words:
+        for at, word in enumerate(words):
             name = word.partition("=")[0]
             if name == "--":
                 return
             is_option = (name.startswith("--") and " " not in word) or name in _MEANT
             if is_option and name not in self._option_string_actions:
-                self.error(f"unrecognized arguments: {name}")
+                meant = self._suggest_option(name) or self._suggest_override(*words[at : at + 2])
+                self.error(f"there is no option {name}{meant}")
 
     def _suggest_option(self, name: str) -> str:
         """Return a question for the option that is meant, to end a sentence with; may be empty."""
@@ -150,6 +151,15 @@ class _ArgumentParser(argparse.ArgumentParser):
         bare = [option.lstrip("-") for option in self._option_string_actions]
         near, found, end = _suggest(name.lstrip("-"), bare).partition("mean ")
         return f"{near}{found}--{end}" if near else ""
+
+    def _suggest_override(self, word: str, following: str = "") -> str:
+        """Return what an option with a value may mean, ``--lr=0.1`` or ``--lr 0.1``; may be empty."""
+        key, equals, value = word.lstrip("-").partition("=")
+        value = value if equals else "" if "=" in following or following[:1] == "-" else following
+        has_overrides = any(it.metavar == "OVERRIDE" for it in self._actions)
+        if not (has_overrides and value and re.fullmatch(r"[a-zA-Z_][\w.-]*", key)):
+            return ""
+        return f". Overrides are written without dashes: {key.replace('-', '_')}={value}"
 
     def _ask(self, name: str, needed: Sequence[str]) -> list[str]:
         """Return what each missing argument of a name is for: the last ones of that name."""

@@ -208,3 +208,26 @@ def test_help_is_a_word_as_well(capsys: pytest.CaptureFixture[str]) -> None:
         assert told[0] == told[1] != ""
     with pytest.raises(UsageError, match=r"no command 'pln'. Did you mean plan\?"):
         parse_arguments(["help", "pln"])
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("plan --lr=0.1", "--lr. Overrides are written without dashes: lr=0.1."),
+        ("run --seed 3", "--seed. Overrides are written without dashes: seed=3."),
+        (
+            "run --batch-size 3 a=1",
+            "--batch-size. Overrides are written without dashes: batch_size=3.",
+        ),
+        ("run --verbose", "--verbose."),
+        ("run --verbose a=1", "--verbose."),
+        ("run --verbose --json", "--verbose."),
+        ("run --worker=3", "--worker. Did you mean --workers?"),
+        ("init --lr=0.1", "--lr."),
+    ],
+)
+def test_override_that_is_typed_as_an_option_is_told(line: str, told: str) -> None:
+    """As programs with argparse take them; a command without overrides has none to suggest."""
+    with pytest.raises(UsageError) as caught:
+        parse_arguments(line.split())
+    assert str(caught.value).startswith(f"there is no option {told} See orch")
