@@ -55,7 +55,8 @@ class RunLabels:
     only if the choice of every run is known, and if the configs of runs with several choices differ in
     more than was given. The others are the keys in which runs differ that are alike in these.
 
-    A mapping is not shown at a key at which others have another value: the keys in it are.
+    A mapping is not shown at a key at which others have another value: the keys in it are, where these tell
+    the runs apart.
 
     Args:
         runs: The runs.
@@ -64,6 +65,8 @@ class RunLabels:
 
     def __init__(self, runs: Sequence[LabelledRun], averaged: Averaged = NOTHING) -> None:
         self._groups = _find_groups(runs)
+        self._averaged = averaged
+        self._inner: tuple[str, ...] | None = None  # as long as they are sought
         # Where a run has a mapping at a key at which others have none, the keys in it tell that.
         self._not_mappings = {
             key.removeprefix(DELETED)
@@ -94,6 +97,7 @@ class RunLabels:
         others = [key for key in differing if key not in names and key not in averaged]
         #: The keys that tell the runs apart.
         self.keys = (*names, *others)
+        self._inner = tuple(key for key in self.keys if "." in key)
 
     def value(self, run: LabelledRun, key: str) -> Value | Missing:
         """Return the value of a run on a key."""
@@ -105,9 +109,21 @@ class RunLabels:
             if isinstance(value := values.get(key), bool | int | float):
                 return value
         found = run.config.at(key) if run.config else _MISSING
-        if isinstance(found, dict) and (is_group or (found and key in self._not_mappings)):
+        if isinstance(found, dict) and (is_group or (found and self._is_told_inside(run, key))):
             return _MISSING
         return _named(run).get(key, _MISSING) if isinstance(found, Missing) else found
+
+    def _is_told_inside(self, run: LabelledRun, key: str) -> bool:
+        """Return whether keys in a mapping tell what a run has there, or are averaged over."""
+        if key not in self._not_mappings:
+            return False
+        if self._inner is None or run.config is None:
+            return True
+        inside = [it for it in run.config.leaves if it.startswith(f"{key}.")]
+        return any(it in self._averaged for it in inside) or any(
+            it.startswith(f"{key}.") and not isinstance(run.config.at(it), Missing)
+            for it in self._inner
+        )
 
     def values(self, run: LabelledRun, keys: Sequence[str]) -> str:
         """Return the values of a run on keys as JSON, equal for equal values."""

@@ -156,6 +156,24 @@ def test_mapping_is_no_value_where_others_have_another_one() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("swept", "told"),
+    [
+        ([{"a": 1}, 2, 3], [{"x": {"a": 1}}, {"x": 2}, {"x": 3}]),
+        ([{"a": 1}, {"a": 2}, 3], [{"x.a": 1}, {"x.a": 2}, {"x": 3}]),
+        ([{"a": 1}, {"a": 1, "b": 2}, 3], [{"x": {"a": 1}}, {"x.b": 2}, {"x": 3}]),
+        ([{"seed": 1}, {"seed": 2}, 3], [{}, {}, {"x": 3}]),
+    ],
+)
+def test_mapping_beside_plain_values_has_a_name(
+    swept: list[Any], told: list[dict[str, Any]]
+) -> None:
+    """The whole mapping, where no key in it tells the run from others; what is averaged over does not split."""
+    runs = [_run({f"x.{key}": it for key, it in value.items()} if isinstance(value, dict) else {"x": value}, x=value) for value in swept]  # fmt: skip
+    labels = RunLabels(runs, Averaged(()))
+    assert [_values(labels, run) for run in runs] == told
+
+
 def test_mappings_that_are_swept_are_values() -> None:
     runs = [
         _run({"model.name": name, "seed": 0}, model={"name": name}, given={"lr": 1})
