@@ -91,7 +91,9 @@ def find_own_command(
     others = [*deleted, *(text for key, text in given.items() if key not in values)]
     attempts = code_record.read(directory.path)
     line = attempts[-1].get("typed") if attempts else None
-    settings = [text for text in settings_in(line) if key_of(text) not in given]
+    # A run that is continued alone is compared with no other.
+    typed_alone = [text for text in settings_in(line) if not is_halving(text)]
+    settings = [text for text in typed_alone if key_of(text) not in given]
     if hidden := [key_of(text) for text in settings if _had_credential(text)]:
         return OwnCommand(None, unreadable=_WITHOUT.format(", ".join(hidden)))
     signs = {key: text[: len(text) - len(text.lstrip("+"))] for key, text in given.items()}
@@ -125,6 +127,11 @@ def settings_in(line: object) -> list[str]:
         words = split_words(line) if isinstance(line, str) else []
         return [it for it in words if _SETTING.match(it) and key_of(it) not in _OF_GRIDS]
     return []
+
+
+def is_halving(override: str) -> bool:
+    """Return whether an override says how runs are compared while they are trained."""
+    return key_of(override).startswith("orch.halving")
 
 
 def _had_credential(setting: str) -> bool:

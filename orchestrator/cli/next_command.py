@@ -9,6 +9,7 @@ from typing import Final
 
 from orchestrator.cli.arguments import CONFIG_DIR, CONFIG_NAME
 from orchestrator.config.concealed_arguments import without_secret
+from orchestrator.config.overrides import as_override
 from orchestrator.errors import OrchestratorError
 
 # A word as `_quote` writes it, up to a space or the end.
@@ -62,7 +63,14 @@ def typed_command(options: argparse.Namespace) -> str:
     """Return the command that executes runs, as it was typed, without credentials and most options."""
     if options.typed:  # of another program, in which this one is a library
         return " ".join(_quote(without_secret(word)) for word in options.typed)
-    return next_command(options, *map(without_secret, words_of(options)))
+    made = options
+    if (halving := getattr(options, "halving", None)) is not None:  # which runs go on depends on it
+        kept = [it for it in options.overrides if not it.lstrip("+").startswith("orch.halving")]
+        is_plain = re.fullmatch(r"\w[\w/:.-]*", halving)  # in Hydra's grammar
+        word = f"orch.halving={halving}" if is_plain else as_override("orch.halving", halving)
+        words = [*kept, word]
+        made = argparse.Namespace(**{**vars(options), "overrides": words})
+    return next_command(made, *map(without_secret, words_of(options)))
 
 
 def split_words(line: str) -> list[str]:

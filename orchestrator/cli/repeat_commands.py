@@ -7,7 +7,7 @@ import json
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.cli.command_for_run import find_own_command, settings_in
+from orchestrator.cli.command_for_run import find_own_command, is_halving, settings_in
 from orchestrator.cli.lookup import source_of
 from orchestrator.cli.next_command import next_command, options_of_experiment
 from orchestrator.cli.tables import count_of
@@ -67,12 +67,19 @@ def _repeat(
         start, equals, _ = word.partition("=")
         values = axes.get(start.lstrip("+"), ()) if equals else ()
         words.append(f"{start}={','.join(values)}" if len(values) > 1 else word)
+    words += halving_of(first, words)
     line = argparse.Namespace(**{**vars(options), "overrides": words})
     with suppress(OrchestratorError):
         made = load_plan(source_of(line)).plan.selection.runs
         if len(find_places(made, {RunId(run.run_id) for run in group})) == len(group):
             return next_command(line, "run"), len(made) - len(group)
     return None
+
+
+def halving_of(run: RunFacts, overrides: Sequence[str]) -> list[str]:
+    """Return how the command of a run said that runs are halved, unless overrides say so already."""
+    is_told = any(map(is_halving, overrides))
+    return [] if is_told else [*filter(is_halving, settings_in(run.code.get("typed")))]
 
 
 def _values_of(runs: Sequence[RunResults], key: str) -> Sequence[str]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import os
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.cli.choose_picture import TOP, CurveChoice, draw_learning_curves
+from orchestrator.cli.command_for_run import is_halving
 from orchestrator.cli.json_text import write_json
 from orchestrator.cli.next_command import next_command, options_of_experiment
 from orchestrator.cli.picture_file import check_out, write_out
@@ -24,6 +26,7 @@ from orchestrator.cli.results_notes import iterations_of
 from orchestrator.cli.results_options import words_of_choice
 from orchestrator.cli.runs_for_results import choose_compared_runs, compare_as_asked
 from orchestrator.cli.tables import count_of
+from orchestrator.config.halving_settings import NO_HALVING
 from orchestrator.errors import UsageError
 from orchestrator.extras import PLOTS, TEMPLATES
 from orchestrator.grid.identity import short
@@ -31,7 +34,6 @@ from orchestrator.rundir import durable
 from orchestrator.rundir.state import State
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from rich.console import Console
@@ -105,7 +107,10 @@ def _make_page(
         as_of=moment(max((each.last_change for each in facts.values()), default="")),
         number=len(found.runs),
         states=[(state.value, states[state]) for state in State if states[state]],
-        facts=list(describe_runs(list(facts.values()), conceal)),
+        facts=[
+            *describe_runs(list(facts.values()), conceal),
+            *_describe_halving(found, facts, options),
+        ],
         axes=report_tables.axes_table(found, compared),
         filters=report_tables.filters_table(found),
         results=report_tables.results_of_rows(compared),
@@ -146,7 +151,7 @@ def _commands(
     if found.planned is not None:
         yield (
             "execute what is not done yet, or all of it in an empty results_dir",
-            next_command(options, "run"),
+            next_command(_with_halving(facts, options), "run"),
         )
     else:
         from orchestrator.cli.repeat_commands import find_repeat_commands  # noqa: PLC0415 # composes configs
@@ -157,6 +162,27 @@ def _commands(
         "one run: its config, history, error and the command that continues it",
         next_command(options_of_experiment(options), "show", "RUN"),
     )
+
+
+def _with_halving(facts: Mapping[str, RunFacts], options: argparse.Namespace) -> argparse.Namespace:
+    """Return the options with how the command of most runs halved them, unless they say how."""
+    from orchestrator.cli.repeat_commands import halving_of  # noqa: PLC0415 # composes configs
+
+    typed = [words for each in facts.values() if (words := halving_of(each, options.overrides))]
+    words = max(typed, key=typed.count, default=[])
+    return argparse.Namespace(**{**vars(options), "overrides": [*options.overrides, *words]})
+
+
+def _describe_halving(
+    found: ComparedRuns, facts: Mapping[str, RunFacts], options: argparse.Namespace
+) -> Iterator[tuple[str, str]]:
+    """Yield that runs were compared while they were trained, and how many were trained no further."""
+    typed = [*filter(is_halving, _with_halving(facts, options).overrides)]
+    is_off = bool(typed) and typed[-1].endswith(f"={NO_HALVING}")
+    if (typed or found.described.settings.halving is not None) and not is_off:
+        how = ", ".join(typed) or "orch.halving of the config"
+        paused = sum(each.report.seen.is_paused for each in facts.values())
+        yield "halving", f"{how}; {paused} of {count_of(len(facts), 'run')} paused"
 
 
 def _config_of_best(

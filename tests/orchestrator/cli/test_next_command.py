@@ -108,6 +108,8 @@ def test_command_for_an_experiment_has_only_what_names_it(
     ("words", "typed"),
     [
         (["run", "lr=1,2", "--workers=3"], "orch run lr=1,2"),
+        (["run", "lr=1,2", "--halving=v/loss:min:3"], "orch run lr=1,2 orch.halving=v/loss:min:3"),
+        (["run", "orch.halving=a:min:3", "--halving=none"], "orch run orch.halving=none"),
         (["rerun", "0123", "lr=1"], "orch rerun 0123 lr=1"),
         (["rerun", "--where", "lr == 1"], "orch rerun --where 'lr == 1'"),
         (["rerun", "--where", "api_key=hf_abcdefghijklmnopqrstuvwxyz012345"], "api_key=***"),

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from orchestrator.cli.arguments import parse_arguments
+from orchestrator.cli.command_for_run import find_own_command
 from orchestrator.cli.lookup import source_of
 from orchestrator.cli.repeat_commands import find_repeat_commands
 from orchestrator.cli.report_contents import collect
 from orchestrator.planning.load import load_plan
 from orchestrator.planning.results_loading import read_results
+from orchestrator.rundir.run_summary import report_on
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -106,6 +108,27 @@ def test_runs_of_a_config_that_is_gone_have_no_command(folder: Path) -> None:
     assert _runs_of(line) == _make(folder, "seed=5")
     assert what == "one of the other 2 runs: its command, if the config still has it"
     assert shlex.split(show)[:3] == ["orch", "show", "RUN"]
+
+
+def test_halved_runs_are_halved_again(folder: Path) -> None:
+    """A run of them that is continued alone is compared with no other."""
+    typed = "orch.halving=loss:min:3"
+    for run_id in _make(folder, "seed=1,2"):
+        path = folder / "results/many/training" / run_id / "code.json"
+        attempt = {
+            "attempt": 1,
+            "directory": "/",
+            "files": {},
+            "typed": f"orch run seed=1,2 {typed}",
+        }
+        path.write_text(json.dumps({"attempts": [attempt]}))
+    ((_, line),) = _repeat(folder)
+    assert line == f"orch run --config-dir={folder} seed=1,2 {typed}"
+    options = parse_arguments(["show", f"--config-dir={folder}", "x"])
+    directory = load_plan(source_of(options)).experiment.standing()[0]
+    own = find_own_command(options, directory, report_on(directory))
+    assert own.command is not None
+    assert "halving" not in own.command
 
 
 def test_runs_of_two_programs_are_repeated_by_two_commands(folder: Path) -> None:
