@@ -213,7 +213,7 @@ class ExperimentDirectory:
         """Create the run directory of a run, or complete the existing one.
 
         Raises:
-            RunDirectoryError: The directory belongs to another config.
+            RunDirectoryError: The directory belongs to another config, or is not a directory.
             HeldLockError: Another process does not release the folder's lock.
             OSError: It cannot be written; nothing is left behind.
         """
@@ -224,6 +224,10 @@ class ExperimentDirectory:
             if directory.path.is_dir():
                 self._staged.drop([run.run_id])  # another orchestrator was faster
                 heal(directory, run, self.identity_exclude)
+            elif os.path.lexists(directory.path):
+                raise RunDirectoryError(
+                    f"{directory.path}: it is not a directory. Move it away to start the run."
+                )
             else:
                 self._staged.publish(run, directory.path, self.totals)
         directory.check_identity(run, self.identity_exclude)

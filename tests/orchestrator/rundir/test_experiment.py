@@ -57,6 +57,22 @@ def test_making_a_directory_twice_keeps_the_first(
     assert (experiment.create(runs[0]).path / "kept").exists()
 
 
+@pytest.mark.parametrize("is_link", [True, False])
+def test_file_in_place_of_a_run_directory_is_one_line(
+    experiment: ExperimentDirectory, runs: list[Run], *, is_link: bool
+) -> None:
+    """Nothing of it is changed: a link may lead to a disk that is not mounted."""
+    path = experiment.run(runs[0].run_id).path
+    experiment.prepare()
+    if is_link:
+        path.symlink_to("nowhere")
+    else:
+        path.touch()
+    with pytest.raises(RunDirectoryError, match="it is not a directory. Move it away"):
+        experiment.create(runs[0])
+    assert os.path.lexists(path)
+
+
 def test_two_makers_at_once_make_one_directory(
     experiment: ExperimentDirectory, runs: list[Run]
 ) -> None:
