@@ -203,6 +203,10 @@ def _unwrap(lines: Sequence[str], block: Trace) -> Cause | None:
         inner = _find(before, code, rank=rank)
         if not inner.is_exception and (told := _RECORDED.search("\n".join(lines[block.end - 1 :]))):
             inner = Cause(told[1], is_exception=True)
+        if not inner.message and code > 0 and rank:
+            inner = replace(
+                inner, message=f"rank {rank} ended with exit code {code}, and no output"
+            )
         return replace(inner, exit_code=code) if code < 0 else inner
     status = code_of_subprocess(error)
     if status is None or status < 0:

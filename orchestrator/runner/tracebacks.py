@@ -40,11 +40,9 @@ RANK: Final = re.compile(r"\[(?:rank|default)(\d+)\]:\s?")
 _HEADER = re.compile(
     r"^(?:Original )?Traceback \(most recent call last\):?|^[╭┌].* Traceback \(most"
 )
+_TOP = re.compile(r"^\s*\+ Exception Group Traceback \(most recent call last\):")
 # A group that ``except*`` makes has no traceback of its own.
-_GROUP = re.compile(
-    r"^\s*\+ Exception Group Traceback \(most recent call last\):"
-    r"|^  \| (?:\w+\.)*\w+: .*\(\d+ sub-exceptions?\)$"
-)
+_GROUP = re.compile(rf"{_TOP.pattern}|^  \| (?:\w+\.)*\w+: .*\(\d+ sub-exceptions?\)$")
 _INNER = re.compile(r"(?:Exception Group )?Traceback \(most recent call last\):")
 _FRAME = re.compile(r"^(?:\s|[│╭╰┌└|]|> File \")")  # the last as loguru marks where it was caught
 _REMOTE_FRAME = re.compile(r'\s+File "')
@@ -99,8 +97,8 @@ def _read_one(lines: Sequence[str], start: int) -> Trace | None:
 def _read_group(lines: Sequence[str], start: int) -> Trace:
     """Read an exception group, printed as a tree: its first leaf, and the number of leaves."""
     end = start + 1
-    while end < len(lines) and re.match(r"\s*[|+]", lines[end]):
-        end += 1
+    while end < len(lines) and re.match(r"\s*[|+]", lines[end]) and not _TOP.match(lines[end]):
+        end += 1  # to that of the next rank
     leaves: list[str] = []
     reasons: dict[int, tuple[str, ...]] = {}
     is_open = False

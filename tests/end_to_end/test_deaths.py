@@ -335,7 +335,8 @@ def of_wrappers() -> dict[str, Death]:
                                + TORCHRUN.format(code=1, told=ASK), 1, "disk-full", "OSError: .*No space.*"),
         "torchrun, stopped": says(TRACEBACK + f"{ELASTIC}SignalException: Process 4711 got signal: 15\n", 1, "killed",
                                   "by SIGTERM.*"),
-        "torchrun, code 3 without a word": says(TORCHRUN.format(code=3, told=ASK), 1, "error", ".+"),
+        "torchrun, code 3 without a word": says(TORCHRUN.format(code=3, told=ASK), 1, "error",
+                                                "rank 1 ended with exit code 3, and no output"),
         "Hydra, error": says(
             f"Error executing job with overrides: ['x=1']\n{TRACEBACK}ValueError: told\n{HYDRA}", 1, "error",
             "ValueError: told"),

@@ -65,6 +65,14 @@ def test_group_in_a_group_that_were_both_raised_is_read() -> None:
     assert last_of(script) == ("ValueError: told (and 2 more)", ())
 
 
+def test_groups_of_two_ranks_are_two() -> None:
+    """The spaces before the first lines of both may stand together."""
+    group = "+ Exception Group Traceback (most recent call last):\n  | ExceptionGroup: m (1 sub-exception)\n"
+    group += "  +-+---------------- 1 ----------------\n    | ValueError: told\n    +----------\n"
+    found = read_tracebacks(f"    {group}{group}".splitlines())
+    assert [each.error for each in found] == ["ValueError: told"] * 2
+
+
 def test_group_keeps_what_it_was_raised_from() -> None:
     script = (
         "try: raise KeyError('in')\n"
