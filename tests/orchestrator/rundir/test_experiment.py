@@ -68,7 +68,7 @@ def test_file_in_place_of_a_run_directory_is_one_line(
         path.symlink_to("nowhere")
     else:
         path.touch()
-    with pytest.raises(RunDirectoryError, match="it is not a directory. Move it away"):
+    with pytest.raises(RunDirectoryError, match="it is not a directory"):
         experiment.create(runs[0])
     assert os.path.lexists(path)
 
