@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
+
+from trainer.run_files import say
+from trainer.state_digest import tensors_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -26,6 +30,7 @@ class HeldOptimizers:
     def __init__(self, modules: Mapping[str, object]) -> None:
         self._modules = modules
         self._owners: list[tuple[str, object]] = []
+        self._is_told = False
 
     def begin(self) -> None:
         """Find the objects that have some; called when `cb_on_train_begin` has been."""
@@ -53,6 +58,33 @@ class HeldOptimizers:
     def state_dict(self) -> dict[str, Any]:
         """Return their states."""
         return {path: each.state_dict() for path, each in self.find().items()}
+
+    def tell_unsaved(self) -> None:
+        """Print, once, which optimizers an optimizer holds without saving their states.
+
+        Called after the first iteration, in which optimizers create them.
+        """
+        owners = {} if self._is_told else self._modules
+        self._is_told = True
+        for role, owner in owners.items():
+            inner = [*_held_by(owner, role)] if isinstance(owner, Optimizer) else []
+            for path, each in inner:
+                if isinstance(each, Optimizer) and not _has_state_of(owner, each):
+                    say(
+                        f"note: no state_dict() saves the state of {path}: a resumed run would start without it."
+                        f" Let state_dict() and load_state_dict() of {type(owner).__name__} pass it on."
+                    )
+
+
+def _has_state_of(owner: object, inner: Optimizer) -> bool:
+    """Return whether an optimizer saves the state of another; it may save copies."""
+    tensors = (value for state in inner.state.values() for value in state.values())
+    wanted = next((each for each in tensors if isinstance(each, Tensor) and each.ndim), None)
+    if wanted is None:
+        return True
+    saved = owner.state_dict()  # type: ignore[attr-defined]  # it is an optimizer
+    alike = (each for each in tensors_in(saved) if each.shape == wanted.shape)
+    return any(torch.equal(each.to(wanted), wanted) for each in alike)
 
 
 def _held_by(owner: object, path: str) -> Iterator[tuple[str, Stateful]]:

@@ -50,6 +50,7 @@ def end_iteration(
     trainer.generators.tell_late()
     trainer.unsaved.tell()
     trainer.rehearsal.tell()
+    trainer.held.tell_unsaved()
     trainer.iteration = iteration
     check_numbers(metrics, own=MEASURED)
     ranks.check_alike(lambda: digest_of(module_states(trainer)), iteration)

@@ -84,7 +84,16 @@ def own_random_numbers(seed: int, iteration: int, model: nn.Module) -> Iterator[
     if count_ranks() > 1:
         seed_everything(seed, "iteration", iteration, "after the steps")
         for buffer in model.buffers():
-            distributed.broadcast(buffer, 0)
+            _take_from_first(buffer.detach())
+
+
+def _take_from_first(tensor: Tensor) -> None:
+    """Give a tensor the values of the first rank, as bytes: gloo knows few dtypes, and no gaps."""
+    dense = tensor.contiguous()
+    if dense.numel():
+        distributed.broadcast(dense.view(-1).view(torch.uint8), 0)
+    if dense is not tensor:
+        tensor.copy_(dense)
 
 
 def agree(value: T) -> T:

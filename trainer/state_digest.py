@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import torch
 
@@ -13,6 +13,15 @@ def digest_of(value: object) -> str:
     sha256 = hashlib.sha256()
     _feed(sha256, value)
     return sha256.hexdigest()
+
+
+def tensors_in(state: object) -> Iterator[torch.Tensor]:
+    """Yield the tensors of a state, nested in dictionaries, lists and tuples."""
+    if isinstance(state, torch.Tensor):
+        yield state
+    elif isinstance(state, dict | list | tuple):
+        for each in state.values() if isinstance(state, dict) else state:
+            yield from tensors_in(each)
 
 
 def _feed_tensor(sha256: hashlib._Hash, tensor: torch.Tensor) -> None:

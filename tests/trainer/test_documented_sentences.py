@@ -137,6 +137,7 @@ TESTS: dict[str, list[tuple[str, str]]] = {
         ("Keys that would", "test_own_update.py::test_key_without_effect_is_refused"),
         ("The states of", "test_held_optimizers.py::test_interrupted_run_ends_with_the_same_bits"),
         ("They have to be", "test_held_optimizers.py::test_each_is_found_once"),
+        ("An optimizer that holds", "test_held_optimizers.py::test_state_that_an_optimizer_holds_and_forgets_is_told_once"),
     ],
     "An average of the weights": [
         ("After each update", "test_weight_average.py::test_average_is_that_of_pytorch"),

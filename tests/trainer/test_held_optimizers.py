@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
 from adversaries import Noising, Storing
 from thinning import combined
+from torch import nn
 
 from trainer.config_file import read_config
 from trainer.held_optimizers import HeldOptimizers
@@ -48,3 +50,40 @@ def test_those_of_the_config_are_not_saved_twice(make_run: MakeRun) -> None:
     trainer.train()
     assert isinstance(trainer.curriculum, Storing)
     assert trainer.held.state_dict() == {}
+
+
+class Wrapping(torch.optim.Optimizer):
+    """Hold an optimizer, as Lookahead and some SAM do, and forget its state."""
+
+    def __init__(self, parameters: Any) -> None:
+        self.inner = torch.optim.Adam(parameters)
+        super().__init__(self.inner.param_groups, {})
+        self.param_groups = self.inner.param_groups
+
+    def step(self, closure: Any = None) -> Any:
+        return self.inner.step(closure)
+
+
+class PassingOn(Wrapping):
+    """Save it, as a copy."""
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"its": deepcopy(self.inner.state_dict())}
+
+
+def test_state_that_an_optimizer_holds_and_forgets_is_told_once(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    for kind in (Wrapping, PassingOn, torch.optim.Adam):
+        model = nn.Linear(2, 2)
+        optimizer = kind(model.parameters())
+        model(torch.ones(1, 2)).sum().backward()
+        optimizer.step()
+        held = HeldOptimizers({"optimizer": optimizer})
+        held.tell_unsaved()
+        held.tell_unsaved()
+    said = capfd.readouterr()
+    assert (said.out + said.err).count("note: ") == 1
+    assert (
+        "no state_dict() saves the state of optimizer.inner: a resumed run" in said.out + said.err
+    )

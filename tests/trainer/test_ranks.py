@@ -127,6 +127,10 @@ def test_random_numbers_differ_in_the_steps_and_agree_afterwards() -> None:
 
     def check() -> None:
         model = nn.BatchNorm1d(1)
+        mine = torch.full((2, 3), 1.0 + distributed.get_rank())
+        for dtype in (torch.bool, torch.uint16, torch.complex64, torch.float8_e4m3fn):
+            model.register_buffer(f"of_{dtype}".replace(".", "_"), mine.to(dtype).T)
+        model.register_buffer("empty", torch.ones(0))
         torch.manual_seed(0)
         with ranks.own_random_numbers(0, 1, model):
             drawn = torch.rand(1).item()
@@ -135,6 +139,7 @@ def test_random_numbers_differ_in_the_steps_and_agree_afterwards() -> None:
         afterwards = torch.rand(1).item()
         assert ranks.agree(afterwards) == afterwards
         buffers = [each.tolist() for each in model.buffers()]
+        assert model.of_torch_complex64.tolist() == [[1, 1]] * 3
         assert ranks.agree(buffers) == buffers
 
     in_two_ranks(check)
