@@ -45,13 +45,14 @@ class Seen:
 
     ``status`` is None if no single experiment is meant. ``is_executed`` was checked before the
     states: if it is False, and no run is running, they are final. ``halved``: how the runs compare, if
-    they are compared while they are trained.
+    they are compared while they are trained. ``planned``: the grid, if one is meant.
     """
 
     is_executed: bool
     status: ExperimentStatus | None
     experiments: Sequence[ExperimentSummary] = ()
     halved: HalvedGrid | None = None
+    planned: Planned | None = None
 
     @property
     def is_live(self) -> bool:
@@ -170,7 +171,7 @@ def _of_grid(
         is_executed = planned.experiment.is_executed()
         now = first.pop() if first else observe_again(planned)
         status = status_of_grid(now, _others(now, condition))
-        seen = Seen(is_executed, status)
+        seen = Seen(is_executed, status, planned=now)
         return replace(seen, halved=compare(now, seen.is_live))
 
     return look

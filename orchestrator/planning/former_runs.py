@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 _LOOKED_INTO: Final = 20  # earlier runs; reading a config takes milliseconds
 
 
-def look_back(planned: Planned) -> Changes:
-    """Compare the run directories that the grid no longer names with the grid."""
+def look_back(planned: Planned, most: int = _LOOKED_INTO) -> Changes:
+    """Compare the run directories that the grid no longer names with the grid; ``most``: how many of them."""
     earlier_runs = []
-    for run_id in planned.former[:_LOOKED_INTO]:
+    for run_id in planned.former[:most]:
         directory = planned.experiment.run(run_id)
         with contextlib.suppress(RunDirectoryError):  # orch status reports the damage
             earlier_runs.append(

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 _BETWEEN: Final = 2.0
 _READABLE: Final = 1000  # runs, as indented JSON
+_LOOKED_INTO: Final = 5  # runs that the grid does not name; reading a config takes milliseconds
+_KEYS: Final = 3
 # Of many runs, those that are not listed unless they are asked for.
 _QUIET: Final = (State.DONE, State.PENDING)
 
@@ -111,7 +113,20 @@ def _print_runs(
         live = status.count(with_others=True)[State.RUNNING] - counts[State.RUNNING]
         running = f", {live} of them running" if live else ""
         them = pronoun_of(status.others)
-        console.print(note(f"{those} of the experiment{running}: --all lists {them} as well"))
+        told = f"{those} of the experiment{running}{_difference_of_others(seen)}"
+        console.print(note(f"{told}: --all lists {them} as well"))
+
+
+def _difference_of_others(seen: Seen) -> str:
+    """Return in which keys runs differ that the grid does not name, as far as a look into a few tells."""
+    if seen.planned is None:
+        return ""
+    from orchestrator.planning.former_runs import look_back  # noqa: PLC0415 # few grids have others
+
+    changes = look_back(seen.planned, _LOOKED_INTO).changes
+    keys = [*dict.fromkeys(change.key for change in changes)]
+    more = f" and {len(keys) - _KEYS} more keys" if len(keys) > _KEYS else ""
+    return f", of another {', '.join(keys[:_KEYS])}{more}" if keys else ""
 
 
 def _print_json(seen: Seen, options: argparse.Namespace, console: Console) -> None:

@@ -137,7 +137,9 @@ def test_running_runs_outside_the_grid_are_told(grid: Grid, output: Callable[[],
     fcntl.flock(lock, fcntl.LOCK_EX)
     grid.orch("status", "lr=0.1,0.2")
     os.close(lock)
-    told = "2 other runs of the experiment, 1 of them running: --all lists them as well"
+    told = (
+        "2 other runs of the experiment, 1 of them running, of another lr: --all lists them as well"
+    )
     assert output().splitlines()[-1] == told
 
 
@@ -165,7 +167,10 @@ def test_runs_of_the_grid_without_a_directory_are_pending(
     ]
     grid.orch("status", *GRID)
     told = output()
-    assert "3 pending, 1 done\n1 other run of the experiment: --all lists it as well" in told
+    assert (
+        "3 pending, 1 done\n1 other run of the experiment, of another lr: --all lists it as well"
+        in told
+    )
     assert other.run_id[:8] not in told
     grid.orch("status", *GRID, "--all")
     told = output()
