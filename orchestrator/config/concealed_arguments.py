@@ -21,7 +21,7 @@ _STEP: Final = re.compile(r"[^.+~/]+")
 _MEMBER: Final = re.compile(r"(?<![\w-])([\w-]+)\s*:\s*([^,{}\[\]]*)")
 # A name before its value, or an option before the next word. Possessive, since texts may be long.
 _BEFORE: Final = re.compile(
-    r"""(?<![\w$-])(?:(?P<name>[\w-]++)\s*+[=:]\s*+
+    r"""(?<![\w$-])(?:(?P<name>[\w-]++)["']?\s*+[=:]\s*+
         |--?(?P<option>[\w-]++)(?<=\w)["']?(?:\s*+,\s*+|\s++))(?!["']?[=-])""",
     re.VERBOSE,
 )

@@ -90,6 +90,16 @@ def without_these(message: str, secrets: Iterable[str]) -> str:
     return without_passwords(message)
 
 
+def _quoted_secrets(message: str) -> set[str]:
+    """Return the values that stand beside the name of a credential in what a message quotes of a config."""
+    found: set[str] = set()
+    for name, value in find_arguments(message):
+        sign = message[: value.start()].rstrip()[-1:]
+        if sign == "=" or (sign in (":", ",") and value[0].startswith(("'", '"'))):
+            found.update(_secrets_in(name, value[0]))
+    return found
+
+
 def without_secrets(text: str) -> str:
     """Return a text with filters in it without the credentials that they are compared with."""
     return without_these(text, compared_secrets(text))
@@ -97,7 +107,7 @@ def without_secrets(text: str) -> str:
 
 def describe_error(error: Exception, arguments: Iterable[str]) -> str:
     """Return the message of an error without credentials from the command line or a filter."""
-    secrets = typed_secrets(arguments)
+    secrets = typed_secrets(arguments) | _quoted_secrets(str(error))
     if isinstance(error, FilterError) and error.marked is not None:
         secrets |= compared_secrets(error.marked.text)
         return str(error.rewritten(lambda text: without_these(text, secrets)))

@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.config.command_placeholders import ARGUMENTS, COMMAND, fill_in
+from orchestrator.config.concealed_arguments import without_secret
 from orchestrator.config.overrides import is_ignored_by_programs
 from orchestrator.config.unseen_overrides import UnseenOverrides, describe_unseen
 from orchestrator.grid.config_values import is_under
+from orchestrator.sanitize import without_the_middle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -97,7 +99,8 @@ def _find_missing(command: Sequence[str]) -> Iterator[str]:
     program, *others = command
     if shutil.which(program) is None:
         what = "is not an executable file" if "/" in program else "is not a program on the PATH"
-        yield f"orch.{COMMAND}: {program} {what} of this machine, so runs cannot start here"
+        shown = without_the_middle(without_secret(program))
+        yield f"orch.{COMMAND}: {shown} {what} of this machine, so runs cannot start here"
         return
     interpreter = Path(program).name
     if _PYTHON.fullmatch(interpreter):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,16 +49,20 @@ def hidden_file(module: str) -> str:
     file, folder = Path(f"{package}.py"), Path(package)
     inside = Path(*module.split("."))
     is_meant = any(
-        path.is_file()
+        _is_file(path)
         for path in (folder / "__init__.py", inside.with_suffix(".py"), inside / "__init__.py")
     )
-    meant = [path for path, is_there in ((file, file.is_file()), (folder, is_meant)) if is_there]
+    meant = [path for path, is_there in ((file, _is_file(file)), (folder, is_meant)) if is_there]
     found = sys.modules.get(package)
     place = getattr(found, "__file__", None) or f"the module {package} that is built into Python"
     if not meant or found is None or _is_within(place, meant[0]):
         return ""
     what = "folder" if meant[0] is folder else "file"
     return f"{place} was imported, which hides {meant[0].resolve()}. Rename that {what}"
+
+
+def _is_file(path: Path) -> bool:
+    return os.path.isfile(path)  # noqa: PTH113 # False for a name that the system refuses
 
 
 def _is_within(place: str, meant: Path) -> bool:

@@ -144,3 +144,19 @@ def test_filter_is_shown_without_the_credential_it_compares_with() -> None:
     """As the plan shows it."""
     assert without_secrets(f'api_key == "{CANARY}" ! x == 1') == 'api_key == "***" ! x == 1'
     assert without_secrets('token == "cls" ! x == 1') == 'token == "cls" ! x == 1'
+
+
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        (
+            f"orch.workers is ['--token={CANARY}', '--password', '{CANARY}'].",
+            "orch.workers is ['--token=***', '--password', '***'].",
+        ),
+        (f"orch.order is {{'password': '{CANARY}'}}.", "orch.order is {'password': '***'}."),
+        ("db.password: it has no value", "db.password: it has no value"),
+    ],
+)
+def test_credential_in_a_value_of_a_config_is_not_repeated(message: str, shown: str) -> None:
+    """It was not typed; a sentence about its key stays."""
+    assert describe_error(ConfigError(message), []) == shown

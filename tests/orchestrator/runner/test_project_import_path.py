@@ -38,6 +38,11 @@ def test_file_that_an_installed_module_hides_is_named(tmp_path: Path, name: str)
     )
 
 
+def test_name_that_no_file_can_have_is_missing() -> None:
+    with pytest.raises(MissingModuleError, match="there is no module www"):
+        import_named("w" * 300)
+
+
 @pytest.mark.parametrize("inside", ["__init__.py", "mine.py", "mine/__init__.py"])
 def test_package_of_the_folder_may_be_hidden_as_well(tmp_path: Path, inside: str) -> None:
     """With or without a file of its own; the folder is what has to be renamed."""
