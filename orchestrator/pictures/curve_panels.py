@@ -20,7 +20,7 @@ from orchestrator.pictures.row_labels import count_label, labels_of
 from orchestrator.pictures.style import style_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -96,15 +96,16 @@ def _draw(panel: Axes, line: Line, style: LineStyle, look: Appearance) -> None:
         _plot(panel, line.points, line.runs, style, look)
     _draw_band(panel, whole, style)
     for each in line.unfinished:
+        values = [_shown(value, look) for value in each.curve.values()]
         panel.plot(
             list(each.curve),
-            [_shown(value, look) for value in each.curve.values()],
+            values,
             color=style.colour,
             linestyle=style.dashes,
             linewidth=_THIN,
             marker=style.marker,
             markerfacecolor=look.paper,
-            markevery=[len(each.curve) - 1],
+            markevery=sorted({*_between_gaps(values), len(values) - 1}),
             label=each.run_id,
         )
 
@@ -128,13 +129,14 @@ def _plot(
     means = [_shown(point.mean, look) for point in points]
     is_whole = [point.runs == runs for point in points]
     every = max(1, math.ceil(len(steps) / _MOST_MARKERS))
+    values = [mean if whole else math.nan for mean, whole in zip(means, is_whole, strict=True)]
     panel.plot(
         steps,
-        [mean if whole else math.nan for mean, whole in zip(means, is_whole, strict=True)],
+        values,
         color=style.colour,
         linestyle=style.dashes,
         marker=style.marker,
-        markevery=every,
+        markevery=sorted({*range(0, len(steps), every), *_between_gaps(values)}),
         label="mean",
     )
     if not all(is_whole):
@@ -151,6 +153,15 @@ def _plot(
             linewidth=_THIN,
             label="mean of fewer",
         )
+
+
+def _between_gaps(values: Sequence[float]) -> Iterator[int]:
+    """Yield the places of values with no neighbour, of which a line without a marker shows nothing."""
+    padded = [math.nan, *values, math.nan]
+    for at, value in enumerate(values):
+        is_alone = math.isnan(padded[at]) and math.isnan(padded[at + 2])
+        if is_alone and not math.isnan(value):
+            yield at
 
 
 def _shown(value: float, look: Appearance) -> float:

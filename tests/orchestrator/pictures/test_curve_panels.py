@@ -75,6 +75,14 @@ def test_unfinished_run_is_a_line_of_its_own_with_an_open_end(state: State) -> N
     assert own.get_markerfacecolor() == Appearance().paper
 
 
+@pytest.mark.parametrize(("state", "line"), [(State.DONE, 0), (State.STALE, -1)])
+def test_value_between_gaps_has_a_marker(state: State, line: int) -> None:
+    """A line alone would show nothing of it, although the scale of the panel has room for it."""
+    curve = {step: 1.0 if step in (31, 60) or step < 9 else math.nan for step in range(1, 61)}
+    panel = draw({"a": curve}, {"a": state}, Appearance())
+    assert {30, 59} <= set(panel.get_lines()[line].get_markevery())
+
+
 def test_logarithmic_scale_has_gaps_where_values_are_not_positive() -> None:
     """Clipped to the bottom, they would look like the best ones."""
     panel = draw({"a": {1: 1.0, 2: 0.0, 3: 0.1}}, {"a": State.DONE}, Appearance(log_y=True))
