@@ -32,6 +32,7 @@ _COMPARED: Final = re.compile(
     rf"{_BEGINNING}([\w.@/-]*\w)\s*(?:[=!<>]=|[<>]|\bin\b(?=\s*\[))\s*{_VALUE}"  # in filters
 )
 _ASSIGNED: Final = re.compile(rf"{_BEGINNING}([\w.@/-]*\w)['\"]?\s*[=:]\s*{_VALUE}")
+_REFERENCE: Final = re.compile(r"\$\{[^{}]*\}")  # names a key, which is not secret
 _STEPS: Final = re.compile(r"[^.+~/@]+")
 _ITEM: Final = re.compile(r"""[^\s,'"\[\]{}()]+|"[^"]*"?|'[^']*'?""")
 
@@ -62,6 +63,7 @@ def compared_secrets(text: str) -> set[str]:
 
 def _secrets_in(key: str, value: str) -> Iterator[str]:
     path = _STEPS.findall(key)
+    value = _REFERENCE.sub("", value)
     whole = value.strip().strip("\"'")
     items = [item.strip("\"'") for item in _ITEM.findall(value)]
     if any(_is_secret(path, item) for item in (whole, *items)):

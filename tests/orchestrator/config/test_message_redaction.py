@@ -116,6 +116,7 @@ def test_beginning_of_a_long_credential_is_recognized() -> None:
     [
         ("cannot override 'api_key': there is no such key", ["api_key=abc"]),
         ("token is cls, not mean: test/loss", ["token=cls", "secret_dim=1024", "tokens=test"]),
+        ("it would expose data.password", ["orch.command=[train,'--pw=${data.password}']"]),
         ("'first' is not a key", ["--only", "token == first"]),
         ("secret_dim is 1024", ["secret_dim=1024"]),
         ("max_new_tokens is 20000", ["max_new_tokens=20000"]),
