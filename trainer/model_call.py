@@ -131,11 +131,14 @@ def check_loss(loss: object, criterion: object, *, is_trained: bool) -> None:
     Raises:
         ConfigError: If it is not.
     """
-    what = "does not have a gradient. Compute it from the outputs of the model"
+    what = (
+        "does not have a gradient. Compute it from the outputs of the model, and let some parameter of it"
+        " have requires_grad"
+    )
     if not isinstance(loss, Tensor):
         what = f"is a {type(loss).__name__}, not a tensor. Return the mean loss of the batch"
     elif loss.dim():
-        what = f"has the shape {[*loss.shape]}, but must be one number. Return the mean, or the sum"
+        what = f"has the shape {[*loss.shape]}, but must be one number. Return the mean"
     elif loss.requires_grad or not is_trained:
         return
     raise ConfigError(f"criterion: the loss of {_name_of(criterion)} {what}.")
