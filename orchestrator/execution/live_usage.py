@@ -76,6 +76,8 @@ def seconds_left(
     began, reported = _moment(status.started_at), _moment(progress.updated_at)
     if began is None or done <= 0 or progress.iteration > progress.iterations:
         return None
+    if status.attempt > 1 and reported is not None and reported < began:
+        return None  # that was the attempt before
     elapsed = (now - began).total_seconds()
     if age is not None and not 0 <= elapsed <= age:  # the clock was set since
         elapsed = age

@@ -65,6 +65,12 @@ def test_clock_that_was_set_tells_no_time_left(
     assert left == (120.0 if is_reported_before else 80.0)
 
 
+def test_progress_of_the_attempt_before_tells_nothing() -> None:
+    resumed = replace(status(resumed_at=10), attempt=2)
+    assert seconds_left(resumed, progress(10, after=-1), NOW) is None
+    assert seconds_left(resumed, progress(11), NOW) == 880.0
+
+
 def test_damaged_time_tells_nothing() -> None:
     assert seconds_left(status(started_at="yesterday"), progress(10), NOW) is None
 
