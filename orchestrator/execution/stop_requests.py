@@ -136,4 +136,7 @@ class StopRequests:
         self._is_terminated, self.last_signal = number == signal.SIGTERM, number
         # A cluster sends a signal when time runs out: it says the same as the clock, nothing worse.
         before = max(self._by_signals, self._by_others)
-        self._by_signals = StopLevel(min(max(before + 1, self._first), StopLevel.AT_ONCE))
+        # A terminal that is closed may send SIGHUP twice, once by its shell: nobody has asked again.
+        most = StopLevel.AT_CHECKPOINT if number == signal.SIGHUP else StopLevel.AT_ONCE
+        asked = StopLevel(min(max(before + 1, self._first), most))
+        self._by_signals = max(self._by_signals, asked)

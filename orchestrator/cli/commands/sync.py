@@ -42,7 +42,8 @@ def sync(options: argparse.Namespace, console: Console) -> int:
     if not tracking.enabled:
         raise UsageError("orch.tracking.enabled is false: nothing is reported. Set it to true.")
     sent, problem, stopped = Backlog(), "", False
-    if experiment.run_ids():
+    has_runs = bool(experiment.run_ids())
+    if has_runs:
         with StopRequests() as stop:
             reporter = ReporterProcess(experiment, tracking)
             with console.status("sending to MLflow") as shown:
@@ -64,8 +65,10 @@ def sync(options: argparse.Namespace, console: Console) -> int:
             "problem": problem or None,
         }
         write_json(console, content, indent=2)
-    else:
+    elif has_runs:
         _print(sent, waiting, problem, console, options)
+    else:
+        console.print(Text(f"Nothing to send: no runs in {experiment.path}."), soft_wrap=True)
     if stopped:
         return ExitCode.INTERRUPTED
     return ExitCode.LEFT if problem else 0

@@ -44,6 +44,18 @@ def test_each_signal_asks_more_urgently(first: StopLevel, levels: list[StopLevel
             assert stop.interrupts is (level is not StopLevel.DRAIN)
 
 
+def test_closed_terminal_never_asks_to_end_runs_at_once() -> None:
+    """Its shell and the kernel may both send the signal."""
+    with StopRequests() as stop:
+        for _ in range(3):
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert stop.level is StopLevel.AT_CHECKPOINT
+        os.kill(os.getpid(), signal.SIGINT)
+        assert stop.level is StopLevel.AT_ONCE
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert stop.level is StopLevel.AT_ONCE
+
+
 @pytest.mark.parametrize("level", [StopLevel.DRAIN, StopLevel.AT_CHECKPOINT, StopLevel.AT_ONCE])
 def test_another_process_asks_by_a_word(level: StopLevel) -> None:
     words = ["", level.word, ""]
