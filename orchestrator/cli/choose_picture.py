@@ -19,6 +19,7 @@ from orchestrator.planning.learning_curves import (
     line_of,
     names_of,
 )
+from orchestrator.planning.missing_metric import describe_choice
 from orchestrator.planning.results_by_axis import heat_of, lines_against, varying_axes
 from orchestrator.planning.run_results import is_of_test
 
@@ -234,7 +235,7 @@ def _choose(patterns: Sequence[str], known: Sequence[str], default: str | None) 
         found = _matching(pattern, known)
         if not found:
             raise UsageError(
-                f"no run has the metric {pattern!r}. Choose one of {', '.join(known)}."
+                f"no run has the metric {pattern!r}. {describe_choice(pattern, known)}"
             )
         chosen |= dict.fromkeys(found)
     return list(chosen)

@@ -276,6 +276,10 @@ def test_ending_of_the_file_names_the_format(
         (["--out", "x"], "has no ending"),
         (["--out", "no/such/x.png"], "no folder no/such"),
         (["--out", "x.png", "accuracy"], "no run has the metric 'accuracy'. Choose one of loss"),
+        (
+            ["--out", "x.png", "lsos"],
+            r"metric 'lsos'. Did you mean 'loss'\? They report",
+        ),
         (["--out", "x.png", "--x", "z"], "no such axis. Choose one of lr"),
         (["--out", "x.png", "--x", "lrr"], r"no such axis. Choose one of lr\. Did you mean lr\?"),
         (["--out", "x.png", "--heat", "lr", "seed"], "averaged over"),
