@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from orchestrator.pictures.style import Appearance
 
 _SHADES: Final = 256
+_AROUND: Final = 0.05  # of a single value, to both sides
 _DARK: Final = 0.179  # luminance, at which black and white contrast equally
 _LINEAR: Final = 0.04045  # where sRGB stops to be linear
 _ON_LIGHT: Final = (0.0, 0.92)  # its yellow end is hard to see as a line on white
@@ -25,13 +26,14 @@ _ON_DARK: Final = (0.35, 1.0)  # and its violet end on black
 
 
 def norm_of(values: Sequence[float], look: Appearance) -> Normalize:
-    """Return the scale from the least to the greatest of some finite values."""
+    """Return the scale from the least to the greatest of some finite values; around a single one."""
     if not values:
         return Normalize(0, 1)
     least, most = min(values), max(values)
-    if look.log_y:
-        return LogNorm(least, most if most > least else least * 10)
-    return Normalize(least, most if most > least else least + (abs(least) or 1))
+    if least == most:
+        room = abs(least) * _AROUND or 1
+        least, most = least - room, most + room
+    return LogNorm(least, most) if look.log_y else Normalize(least, most)
 
 
 def colours_of_lines(look: Appearance) -> ListedColormap:

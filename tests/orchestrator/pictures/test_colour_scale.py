@@ -14,8 +14,12 @@ def test_scale_holds_all_values(values: list[float], *, log: bool) -> None:
     assert all(0 <= float(norm(value)) <= 1 for value in values)
 
 
-def test_zero_alone_has_a_scale() -> None:
-    assert float(norm_of([0.0], Appearance())(0.0)) == 0
+@pytest.mark.parametrize("value", [0.0, 0.82, -3.0])
+def test_value_alone_is_in_the_middle_of_a_narrow_scale(value: float) -> None:
+    """Ticks beside it say what it is."""
+    norm = norm_of([value], Appearance())
+    assert float(norm(value)) == pytest.approx(0.5)
+    assert norm.vmax - norm.vmin <= max(2.0, abs(value) / 5)
 
 
 def test_lines_have_no_colour_that_is_lost_on_the_page() -> None:
