@@ -123,7 +123,14 @@ def _tell(error: BaseException) -> tuple[int, str]:
         told.write(f"{error.code}\n")
     else:
         traceback.print_exception(error, file=told)
-    sys.stderr.write(told.getvalue())
+    for stream in (
+        sys.stderr,
+        sys.__stderr__,
+    ):  # the function may have replaced or closed the first
+        with contextlib.suppress(AttributeError, TypeError, ValueError, OSError):
+            stream.write(told.getvalue())  # type: ignore[union-attr] # AttributeError is suppressed
+            stream.flush()  # type: ignore[union-attr] # as above
+            break
     return 1, told.getvalue()
 
 
@@ -239,20 +246,27 @@ def _wait_for_orders(orders: socket.socket, not_ours: Iterable[int]) -> None:
         _become_a_program(environment, *descriptors)
         if not stream.read(1):
             sys.exit(NOT_CALLED)
-        error = ""
+        error, ours = "", (os.getpid(), os.fstat(orders.fileno()))
         try:
             code, error = entry_point.call()
             sys.exit(code)
         finally:
-            _tell_end(orders, error)
+            _tell_end(orders, error, *ours)
 
 
-def _tell_end(orders: socket.socket, error: str) -> None:
-    """Send the error that ended the program, up to a NUL, and what it has imported."""
+def _tell_end(orders: socket.socket, error: str, pid: int, connection: os.stat_result) -> None:
+    """Send the error that ended the program, up to a NUL, and what it has imported.
+
+    Only from the process that was asked to call the function, not from one that this has forked; and only if
+    the function has left the connection as it was: it may have closed all that it does not know.
+    """
     told = error[-_LONGEST:].replace("\0", "").encode(errors="replace")
-    orders.setblocking(False)  # nobody has to listen
     with contextlib.suppress(OSError):
-        orders.send(told + b"\0" + dump_new_imports(find_new_imports()))
+        if os.getpid() == pid and os.path.samestat(os.fstat(orders.fileno()), connection):
+            orders.setblocking(False)  # nobody has to listen
+            orders.send(told + b"\0" + dump_new_imports(find_new_imports()))
+            return
+    orders.detach()  # it is not ours to close
 
 
 def _reset_process_state() -> None:

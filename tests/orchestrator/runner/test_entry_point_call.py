@@ -54,6 +54,27 @@ def fail_beside_a_process(arguments: Sequence[str]) -> int:
     raise ENDS[arguments[0]][0]
 
 
+def fork_and_fail(_arguments: Sequence[str]) -> int:
+    if os.fork() == 0:
+        raise MemoryError("child")
+    os.wait()
+    raise RuntimeError("parent")
+
+
+def fail_without_stderr(_arguments: Sequence[str]) -> int:
+    sys.stderr = None
+    raise RuntimeError("unseen")
+
+
+def close_all(arguments: Sequence[str]) -> int:
+    lock = int(os.environ["ORCH_LOCK_FD"])
+    os.closerange(3, lock)
+    os.closerange(lock + 1, 4096)
+    if arguments:
+        raise RuntimeError(arguments[0])
+    return 0
+
+
 def leave(_arguments: Sequence[str]) -> int:
     sys.exit(5)
 
@@ -179,6 +200,28 @@ def test_error_is_told_before_the_processes_of_the_program_are_waited_for(
     assert isinstance(started, Standby)
     assert started.error == told
     assert started.found.names
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments", "code", "told"),
+    [
+        ("fork_and_fail", (), 1, "RuntimeError: parent\n"),
+        ("fail_without_stderr", (), 1, "RuntimeError: unseen\n"),
+        ("close_all", (), 0, ""),
+        ("close_all", ("lost",), 1, ""),
+    ],
+)
+def test_error_is_that_of_the_process_that_was_called(
+    output: Pipe, lock: int, function: str, arguments: tuple[str, ...], code: int, told: str
+) -> None:
+    """Not of a child that it forks, nor of a standard error or a connection that is gone."""
+    started = EntryPoint(f"{HERE}:{function}", arguments).prepare({}, output, lock).start()
+    output.close_writing()
+    assert started.wait() == code
+    assert isinstance(started, Standby)
+    assert started.error.endswith(told)
+    assert bool(started.error) is bool(told)
+    assert read(output).endswith(told or "".join(f"RuntimeError: {it}\n" for it in arguments))
 
 
 @pytest.mark.parametrize(
