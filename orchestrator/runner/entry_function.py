@@ -1,10 +1,13 @@
-"""The function that an entry point names, and how it is called."""
+"""The function that an entry point names, how it is called, and what ended it."""
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import os
 import sys
+import traceback
+from io import StringIO
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.runner.project_import_path import MissingModuleError, hidden_file, import_named
@@ -80,3 +83,29 @@ def takes_arguments(function: Callable[..., object]) -> bool:
     except (TypeError, ValueError):  # some built-in functions have no signature
         return True
     return False
+
+
+def tell_end(error: BaseException) -> tuple[int, str]:
+    """Print what ended a function, as Python does where it ends a program.
+
+    What the function has started is waited for later, perhaps for ever, and may print an error as well.
+
+    Returns:
+        Its exit code, and what was printed.
+    """
+    if isinstance(error, SystemExit) and (error.code is None or isinstance(error.code, int)):
+        return error.code or 0, ""
+    told = StringIO()
+    if isinstance(error, SystemExit):
+        told.write(f"{error.code}\n")
+    else:
+        traceback.print_exception(error, file=told)
+    for stream in (
+        sys.stderr,
+        sys.__stderr__,
+    ):  # the function may have replaced or closed the first
+        with contextlib.suppress(AttributeError, TypeError, ValueError, OSError):
+            stream.write(told.getvalue())  # type: ignore[union-attr] # AttributeError is suppressed
+            stream.flush()  # type: ignore[union-attr] # as above
+            break
+    return 1, told.getvalue()

@@ -15,9 +15,7 @@ import pickle
 import signal
 import socket
 import sys
-import traceback
 from dataclasses import dataclass, field, replace
-from io import StringIO
 from typing import TYPE_CHECKING, ClassVar, Final, Self, cast
 
 from orchestrator.runner import learned_modules
@@ -28,7 +26,13 @@ from orchestrator.runner.attempt_program import (
     reset_signals,
     signals_blocked,
 )
-from orchestrator.runner.entry_function import act_as_script, is_hydra_app, load, takes_arguments
+from orchestrator.runner.entry_function import (
+    act_as_script,
+    is_hydra_app,
+    load,
+    takes_arguments,
+    tell_end,
+)
 from orchestrator.runner.incoming_signals import take_pending
 from orchestrator.runner.new_imports import (
     NOTHING_NEW,
@@ -101,37 +105,11 @@ class EntryPoint:
             takes = not is_app and takes_arguments(function)
             returned = function(list(self.arguments)) if takes else function()
         except BaseException as error:  # noqa: BLE001 # whatever it raises
-            return _tell(error)
+            return tell_end(error)
         finally:
             files.record()
             atexit._run_exitfuncs()  # noqa: SLF001 # forks skip them
         return (returned if isinstance(returned, int) else 0), ""
-
-
-def _tell(error: BaseException) -> tuple[int, str]:
-    """Print what ended a function, as Python does where it ends a program.
-
-    What the function has started is waited for later, perhaps for ever, and may print an error as well.
-
-    Returns:
-        Its exit code, and what was printed.
-    """
-    if isinstance(error, SystemExit) and (error.code is None or isinstance(error.code, int)):
-        return error.code or 0, ""
-    told = StringIO()
-    if isinstance(error, SystemExit):
-        told.write(f"{error.code}\n")
-    else:
-        traceback.print_exception(error, file=told)
-    for stream in (
-        sys.stderr,
-        sys.__stderr__,
-    ):  # the function may have replaced or closed the first
-        with contextlib.suppress(AttributeError, TypeError, ValueError, OSError):
-            stream.write(told.getvalue())  # type: ignore[union-attr] # AttributeError is suppressed
-            stream.flush()  # type: ignore[union-attr] # as above
-            break
-    return 1, told.getvalue()
 
 
 class Standby:
