@@ -8,7 +8,7 @@ import shlex
 from typing import Final
 
 from orchestrator.cli.arguments import CONFIG_DIR, CONFIG_NAME
-from orchestrator.config.concealed_arguments import without_secret
+from orchestrator.config.concealed_arguments import without_secret, without_secret_value
 from orchestrator.config.overrides import as_override
 from orchestrator.errors import OrchestratorError
 
@@ -29,7 +29,7 @@ def next_command(options: argparse.Namespace, *words: str) -> str:
         line.append(f"--config-dir={options.config_dir}")
     if options.config_name != name:
         line.append(f"--config-name={options.config_name}")
-    return " ".join(map(_quote, [*line, *map(without_secret, options.overrides)]))
+    return " ".join(map(_quote, [*line, *map(without_secret_value, options.overrides)]))
 
 
 def options_of_experiment(options: argparse.Namespace) -> argparse.Namespace:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     Change = tuple[tuple[int, int], str]  # a span of a text, and what replaces it
 
+_KEY_OF_CONFIG: Final = re.compile(r"[+~]*+(?!-|orch(?:\.|$))[\w./@:-]++")
 _STEP: Final = re.compile(r"[^.+~/]+")
 _MEMBER: Final = re.compile(r"(?<![\w-])([\w-]+)\s*:\s*([^,{}\[\]]*)")
 # A name before its value, or an option before the next word. Possessive, since texts may be long.
@@ -53,6 +54,18 @@ def without_secret(override: str) -> str:
         return f"{key}{equals}***"
     shown = f"{key}{equals}{_without_items(value)}" if is_list else override
     return _replace(shown, ((it.span(), "***") for _, it in find_arguments(shown)))
+
+
+def without_secret_value(override: str) -> str:
+    """Return an override for a command that is to be pasted: without a value that is a credential as a whole.
+
+    Of values of the config, which its file has as they are, no part is replaced: the command would be one of
+    another run. The settings of ``orch`` do not decide which run it is.
+    """
+    shown = without_secret(override)
+    key, equals, _ = override.partition("=")
+    is_of_config = equals and _KEY_OF_CONFIG.fullmatch(key)
+    return override if is_of_config and shown != f"{key}=***" else shown
 
 
 def arguments_without_secrets(arguments: Iterable[str]) -> list[str]:

@@ -2,7 +2,11 @@
 
 import pytest
 
-from orchestrator.config.concealed_arguments import arguments_without_secrets, without_secret
+from orchestrator.config.concealed_arguments import (
+    arguments_without_secrets,
+    without_secret,
+    without_secret_value,
+)
 
 SECRET = "sesame-open"  # noqa: S105 # of nothing
 
@@ -60,3 +64,20 @@ def test_other_arguments_stay(words: list[str]) -> None:
     assert arguments_without_secrets(words) == words
     typed = f"orch.command={[*words]}"
     assert without_secret(typed) == typed
+
+
+@pytest.mark.parametrize(
+    ("typed", "shown"),
+    [
+        ('+prompt="the next token: cat"', '+prompt="the next token: cat"'),
+        ("note='use --token abc'", "note='use --token abc'"),
+        ("a.texts=[--token, abcd]", "a.texts=[--token, abcd]"),
+        ("db.password=hunter2", "db.password=***"),
+        ("db={password: hunter2}", "db=***"),
+        ("orch.command=[a, --token, abcd]", "orch.command=[a, --token, ***]"),
+        ("+orch={command: [a, '--token=abcd']}", "+orch={command: [a, '--token=***']}"),
+    ],
+)
+def test_values_of_a_config_stay_in_commands_to_paste(typed: str, shown: str) -> None:
+    """With another text it would be another run."""
+    assert without_secret_value(typed) == shown
