@@ -3,12 +3,13 @@
 The host needs longer to launch the kernels of a small model, one after the other, than the GPU to compute
 them. A CUDA graph launches those of a whole step at once. It repeats kernels, but no line of Python: a step
 with anything else in it is computed as before, and a line says why. That a replayed step gives the same bits
-as a computed one is checked when it has been recorded, after iterations that double in number, and after the
-last one.
+as a computed one is checked when it has been recorded, after iterations that double in number, and after each
+that may be the last one.
 """
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import torch
@@ -18,11 +19,13 @@ from torch.optim import SGD
 from trainer.batch_shape import shape_of
 from trainer.batch_structure import bring
 from trainer.cuda_graphs import graphs_of
+from trainer.early_stopping_settings import StoppingSettings
 from trainer.errors import is_out_of_memory
 from trainer.loading.contents import digest_of_samples
 from trainer.ranks import count_ranks
 from trainer.reached_values import reached_values
 from trainer.recorded_step import RecordedStep
+from trainer.replay_check import as_error
 from trainer.run_files import say
 from trainer.seeding import cpu_random_state
 from trainer.target_errors import first_line
@@ -68,16 +71,19 @@ def choose_captured_steps(trainer: Capturing, settings: TrainingSettings) -> Cap
         graphs,
         has_optimizer=not trainer.schedule.is_per_update and is_recordable(optimizer),
         is_changing=trainer.callbacks.may_change_modules,
-        last=settings.iterations,
+        last=settings.iterations if settings.stopping == StoppingSettings() else 0,
     )
 
 
 def is_recordable(optimizer: torch.optim.Optimizer) -> bool:
     """Return whether the steps of an optimizer are computed by the GPU alone, as far as PyTorch says so."""
-    if type(optimizer) is SGD:
-        return True
-    is_pytorchs = type(optimizer).__module__.startswith("torch.optim.")
-    return is_pytorchs and all(group.get("capturable") for group in optimizer.param_groups)
+    is_capturable = all(group.get("capturable") for group in optimizer.param_groups)
+    return type(optimizer) is SGD or (is_pytorchs(optimizer) and is_capturable)
+
+
+def is_pytorchs(optimizer: torch.optim.Optimizer) -> bool:
+    """Return whether the class of an optimizer comes with PyTorch."""
+    return type(optimizer).__module__.startswith("torch.optim.")
 
 
 class CapturedSteps:
@@ -88,7 +94,7 @@ class CapturedSteps:
         graphs: Records and replays.
         has_optimizer: Whether the step of the optimizer is recorded, too; otherwise the gradients only.
         is_changing: Whether callbacks may change modules between iterations.
-        last: The last iteration.
+        last: The last iteration; 0 if any may be the last one.
     """
 
     def __init__(
@@ -103,14 +109,18 @@ class CapturedSteps:
         self._is_watched = False
         self._computed: dict[Shape, int] = {}  # how many steps, per shape
         self._recorded: dict[Shape, RecordedStep] = {}
-        self._basis: object = None  # what must be as it was when they were recorded
+        self._basis: object = None  # what must be as it was when they were recorded ...
+        self._values_then: dict[str, object] = {}  # ... and what Python reads
         self._rates: object = None
         self._iterations = 0  # since steps have been recorded
 
     def begin_iteration(self) -> None:
         """Forget what was recorded, unless the modules are as they were."""
         basis = self._basis_now()
-        if self._is_changing or basis != self._basis:
+        if basis != self._basis:
+            self._recorded.clear()
+            self._computed.clear()  # optimizers prepare things at the first step of a parameter
+        elif self._recorded and (self._is_changing or self._find_changed(self._values_then)):
             self._recorded.clear()
         self._basis = basis
 
@@ -124,9 +134,9 @@ class CapturedSteps:
             return
         self._iterations += 1
         is_power_of_2 = self._iterations & (self._iterations - 1) == 0
-        if is_power_of_2 or iteration == self._last:
+        if is_power_of_2 or self._last in (0, iteration):
             for step in self._recorded.values():
-                step.check()
+                self._check(step)
 
     def take(self, batches: Sequence[Batch]) -> tuple[Tensor, int]:
         """Take one step, as `Update.take`."""
@@ -158,17 +168,20 @@ class CapturedSteps:
         if self._is_watched or not done:
             return self._update.take(batches)
         self._is_watched = True
-        values, random_state = self._values(), digest_of_samples(cpu_random_state())
+        basis, values = self._basis_now(), self._values()
+        random_state = digest_of_samples(cpu_random_state())
         taken = self._update.take(batches)
-        now = self._values()
-        changed = [name for name, value in values.items() if differ(now.get(name, value), value)]
-        if changed:
+        if changed := self._find_changed(values):
             more = f" and {len(changed) - MOST_NAMED} more" if len(changed) > MOST_NAMED else ""
             named = ", ".join(changed[:MOST_NAMED])
             self._give_up(f"{named}{more} changed in a step, which a graph would not repeat")
         elif digest_of_samples(cpu_random_state()) != random_state:
             self._give_up(
                 "random numbers of the CPU are drawn in a step, which a graph would not repeat"
+            )
+        elif self._basis_now() != basis:
+            self._give_up(
+                "a parameter or buffer is replaced in a step, which a graph would not repeat"
             )
         return taken
 
@@ -187,9 +200,21 @@ class CapturedSteps:
                 f"recording one failed: {what if is_out_of_memory(reason) else first_line(reason)}"
             )
             return None
-        step.check()
+        self._check(step)
         self._recorded[shape] = step
+        self._values_then = self._values()
         return step
+
+    def _check(self, step: RecordedStep) -> None:
+        """Check a recorded step, from a state that is restored.
+
+        Raises:
+            ConfigError: If it gives other bits than a computed one, or changes more than can be restored.
+        """
+        values = self._values()
+        step.check()
+        if changed := self._find_changed(values):
+            raise as_error(f"{changed[0]} changes in a step")
 
     def _give_up(self, reason: str) -> None:
         self._is_over = True
@@ -221,7 +246,18 @@ class CapturedSteps:
     def _values(self) -> dict[str, object]:
         """Return the values that the code of the step reaches, but parameters and buffers."""
         modules = {"model": self._update.model, "criterion": self._update.criterion}
-        return reached_values(modules) | reached_values(modules, with_own_ways=True)
+        return {
+            name: value
+            for with_own_ways in (False, True)
+            for name, value in reached_values(
+                modules, with_own_ways=with_own_ways, most_bytes=sys.maxsize
+            ).items()
+        }
+
+    def _find_changed(self, before: dict[str, object]) -> list[str]:
+        """Return which values are not as they were."""
+        now = self._values()
+        return [name for name, value in before.items() if differ(now.get(name, value), value)]
 
 
 def _foreseen(trainer: Capturing, settings: TrainingSettings) -> str | None:
@@ -239,7 +275,12 @@ def _foreseen(trainer: Capturing, settings: TrainingSettings) -> str | None:
             f"{type(optimizer).__name__} computes several losses in each",
             closure_parameter(optimizer) is not None,
         ),
+        (
+            f"{type(optimizer).__name__} is not one of PyTorch's, and may do anything in its step",
+            not is_pytorchs(optimizer),
+        ),
         ("cb_on_update makes them", callbacks.cb_on_update),
+        ("cb_on_loader_exhausted comes between two", callbacks.cb_on_loader_exhausted),
         (
             "callbacks come before or after each",
             callbacks.cb_on_step_begin or callbacks.cb_on_step_end,

@@ -52,13 +52,14 @@ class _Reached(NamedTuple):
     is_saved: bool  # the trainer saves it, as a module or a part of one
 
 
-def reached_values(
+def reached_values(  # noqa: PLR0913 - few callers need more than the modules
     modules: Mapping[str, object],
     others: Mapping[str, object] | None = None,
     *,
     beside: Iterable[object] = (),
     with_own_ways: bool = False,
     generators: Callable[[], Iterable[object]] = tuple,
+    most_bytes: int = MOST_BYTES,
 ) -> Values:
     """Return the values that objects reach, but those that PyTorch's ways to save a state save.
 
@@ -69,9 +70,13 @@ def reached_values(
         with_own_ways: Whether the modules that save their states in ways of their own are searched, instead
             of those that do not.
         generators: Returns the random generators whose states are saved; called if there is one.
+        most_bytes: The size of the largest tensor or array that is a value.
     """
     search = _ValueSearch(
-        [*beside, *modules.values()], with_own_ways=with_own_ways, generators=generators
+        [*beside, *modules.values()],
+        with_own_ways=with_own_ways,
+        generators=generators,
+        most_bytes=most_bytes,
     )
     return search.run(modules, others or {})
 
@@ -83,8 +88,10 @@ class _ValueSearch:
         *,
         with_own_ways: bool,
         generators: Callable[[], Iterable[object]],
+        most_bytes: int,
     ) -> None:
         self._with_own_ways = with_own_ways
+        self._most_bytes = most_bytes
         self._generators = cache(lambda: {id(each) for each in generators()})
         self._saved = {place for each in saved for place in _memory_of(each)}
         self._known = {id(each) for each in saved}
@@ -118,7 +125,7 @@ class _ValueSearch:
                 self._note_pieces(path, _dense_pieces(value))
             self._add_attributes(path, value)
         elif isinstance(value, np.ndarray) and value.dtype.kind != "O":
-            if value.nbytes <= MOST_BYTES:
+            if value.nbytes <= self._most_bytes:
                 self._note(path, value.tobytes())
         elif isinstance(value, PLAIN):
             self._note(path, _shown(value))
@@ -140,7 +147,7 @@ class _ValueSearch:
                     self._add(f"{path}.{name}", each)
 
     def _note_pieces(self, path: str, pieces: list[Tensor]) -> None:
-        if sum(each.nbytes for each in pieces) <= MOST_BYTES:
+        if sum(each.nbytes for each in pieces) <= self._most_bytes:
             self._note(path, _bytes_of(pieces))
 
     def _note(self, path: str, value: object) -> None:

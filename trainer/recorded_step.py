@@ -51,7 +51,7 @@ class RecordedStep:
         Raises:
             ConfigError: If it does not.
         """
-        check_replay(self._update, self._graphs, self._compute, self._replayed)
+        check_replay(self._update, self._graphs, self._compute, self._replayed, self._inputs)
 
     def _compute(self) -> Tensor:
         loss, self.samples = self._update.evaluate(self._batches)

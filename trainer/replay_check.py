@@ -10,14 +10,18 @@ from torch import Tensor, nn
 from trainer.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from trainer.cuda_graphs import Graphs
     from trainer.update import Update
 
 
 def check_replay(
-    update: Update, graphs: Graphs, compute: Callable[[], Tensor], replay: Callable[[], Tensor]
+    update: Update,
+    graphs: Graphs,
+    compute: Callable[[], Tensor],
+    replay: Callable[[], Tensor],
+    inputs: Sequence[Tensor] = (),
 ) -> None:
     """Compute and replay a step from the same state, which is restored, and compare what they give.
 
@@ -26,11 +30,13 @@ def check_replay(
         graphs: Has the random generator of the device.
         compute: Computes the loss and the gradients, and with some optimizers, the new weights.
         replay: Does the same, by a graph.
+        inputs: The batches of the step, which a model may change in place.
 
     Raises:
         ConfigError: If a bit differs.
     """
     changing = dict(tensors_of(update))
+    changing |= {f"tensor {number} of the batch": each for number, each in enumerate(inputs)}
     before = {name: each.clone() for name, each in changing.items()}
     random_state = graphs.random_state()
     found = []
@@ -48,11 +54,16 @@ def check_replay(
             each.copy_(before[name])
         graphs.set_random_state(random_state)
     if wrong := _first_difference(*found):
-        raise ConfigError(
-            f"cuda_graph: {wrong} is another one where a step is replayed than where it is computed: something"
-            " in the step is done by Python, and a graph does not repeat it. Set cuda_graph: off. Iterations"
-            " that were saved with it may be wrong, too: repeat the run with orch rerun."
-        )
+        raise as_error(f"{wrong} is another one where a step is replayed than where it is computed")
+
+
+def as_error(difference: str) -> ConfigError:
+    """Return the error that ends a run whose replayed steps may be wrong."""
+    return ConfigError(
+        f"cuda_graph: {difference}: something in the step is done by Python, and a graph does not repeat it."
+        " Set cuda_graph: off. Iterations that were saved with it may be wrong, too: repeat the run with orch"
+        " rerun."
+    )
 
 
 def _first_difference(computed: Mapping[str, Tensor], replayed: Mapping[str, Tensor]) -> str | None:

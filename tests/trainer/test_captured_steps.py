@@ -64,6 +64,14 @@ def config(**changes: Any) -> dict[str, Any]:
         },
         {"curriculum": {"_target_": "replayed_modules.Annealing"}},
         {"curriculum": {"_target_": "replayed_modules.Freezing"}},
+        {"curriculum": {"_target_": "replayed_modules.Thawing"}},
+        {"model": {"_target_": "replayed_modules.InPlace"}},
+        {"model": {"_target_": "replayed_modules.Passing"}, "iterations": 7},
+        {
+            "model": {"_target_": "replayed_modules.Passing"},
+            "iterations": 40,
+            "stopping": {"patience": 1, "from_iteration": 6, "min_change": 5},
+        },
         {"precision": "bfloat16"},
         {
             "data": {"_target_": "structures.Data", "structure": "dictionary"},
@@ -100,10 +108,20 @@ def curriculum(name: str) -> dict[str, Any]:
     [
         (model("Counting"), "model.steps changed in a step, which a graph would not repeat"),
         (model("Remembering"), "model.memory changed in a step, which a graph would not repeat"),
+        (model("Summing"), "model.sums changed in a step, which a graph would not repeat"),
+        (
+            model("Assigning"),
+            "a parameter or buffer is replaced in a step, which a graph would not",
+        ),
         (model("Drawing"), "random numbers of the CPU are drawn in a step, which"),
         (model("Waiting"), "recording one failed: CUDA error: operation not permitted when stream"),
         (curriculum("Stepwise"), "callbacks come before or after each"),
         (curriculum("Updating"), "cb_on_update makes them"),
+        (curriculum("Exhausting"), "cb_on_loader_exhausted comes between two"),
+        (
+            {"optimizer": {"_target_": "replayed_modules.Own", "lr": 0.1}},
+            "Own is not one of PyTorch's, and may do anything in its step",
+        ),
         ({"deterministic": False}, "with deterministic: false, a replayed step cannot be compared"),
         (
             {"optimizer": {"_target_": "torch.optim.LBFGS", "max_iter": 2}},

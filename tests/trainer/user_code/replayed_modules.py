@@ -59,6 +59,70 @@ class Drawing(Odd):
         return x * (1 + random.random())  # noqa: S311 - as users do
 
 
+class Summing(Odd):
+    """A model that adds up in a large tensor, which it saves in a way of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sums = torch.zeros(300_000)
+
+    def changed(self, x: Tensor) -> Tensor:
+        if not self.training:
+            return x * (1 + self.sums[0])
+        self.sums.add_(x.detach().mean())
+        return x
+
+    def get_extra_state(self) -> Tensor:
+        return self.sums
+
+    def set_extra_state(self, state: Tensor) -> None:
+        self.sums.copy_(state)
+
+
+class Assigning(Odd):
+    """A model that replaces a buffer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(()))
+
+    def changed(self, x: Tensor) -> Tensor:
+        if self.training:
+            self.mean = 0.9 * self.mean + 0.1 * x.detach().mean()
+        return x - self.mean
+
+
+class InPlace(Odd):
+    """A model that changes its inputs."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.sub_(0.1).div_(2))
+
+
+class Passing(Odd):
+    """A model that counts its trainings, and changes from the fifth on."""
+
+    passes = 0
+
+    def train(self, mode: bool = True) -> Passing:  # noqa: FBT001, FBT002 - PyTorch's
+        self.passes += mode
+        super().train(mode)
+        return self
+
+    def changed(self, x: Tensor) -> Tensor:
+        return x * 2 if self.passes >= 5 else x
+
+    def get_extra_state(self) -> int:
+        return self.passes
+
+    def set_extra_state(self, state: int) -> None:
+        self.passes = state
+
+
+class Own(torch.optim.SGD):
+    """An optimizer that may do anything."""
+
+
 class Waiting(Odd):
     """A model that waits for the device, which is not possible while it records."""
 
@@ -87,6 +151,20 @@ class Freezing:
 
     def cb_on_iteration_begin(self, trainer: Any, iteration: int) -> None:
         trainer.model[0].requires_grad_(iteration < 3)
+
+
+class Thawing:
+    """Trains a layer from the third iteration on."""
+
+    def cb_on_iteration_begin(self, trainer: Any, iteration: int) -> None:
+        trainer.model[0].requires_grad_(iteration >= 3)
+
+
+class Exhausting:
+    """Changes the model after each pass."""
+
+    def cb_on_loader_exhausted(self, trainer: Any, iteration: int) -> None:
+        trainer.model[3].p = min(0.9, 0.1 * iteration)
 
 
 class Updating:
