@@ -279,6 +279,17 @@ def done(world: World) -> list[Path]:
     ]
 
 
+def described(pid: int) -> str:
+    """Return what a process is, and what it does: on a busy machine, it may just be ending."""
+    with contextlib.suppress(OSError):
+        words = (
+            Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        )
+        state = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[0]
+        return f"{pid} in state {state}: {words[:200]}"
+    return f"{pid}, which has ended"
+
+
 def heal(world: World) -> list[str]:
     """Repeat the command: once for what is left, and once for nothing."""
     found = []
@@ -290,7 +301,7 @@ def heal(world: World) -> list[str]:
     if (again := world.run()).code or world.notes("witness/said") != said:
         found.append(f"the call after the last did something: {again.said}")
     if left := world.processes():
-        found.append(f"processes are left: {left}")
+        found.append(f"processes are left: {[described(pid) for pid in left]}")
     return found
 
 
