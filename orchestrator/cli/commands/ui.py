@@ -70,9 +70,10 @@ def ui(options: argparse.Namespace, console: Console) -> int:
         )
     if problem := describe_wrong_file(uri):
         raise UsageError(f"{problem}.")
+    if not (runs := experiment.runs()):
+        raise UsageError(f"no runs in {experiment.training} yet: MLflow's page has none to show.")
     _require_free(options.port)
     destination = find_destination(experiment, uri, is_own=not described.settings.tracking.uri)
-    runs = experiment.runs()
     mlflow_experiment = mlflow_experiment_id(runs, destination)
 
     def page() -> str:

@@ -43,7 +43,7 @@ def test_page_of_a_server_is_not_served_again(grid: Grid, output: Callable[[], s
 
 
 def test_port_that_is_taken_is_one_line(grid: Grid) -> None:
-    grid.experiment.results_dir.mkdir()
+    grid.make(0.1, 0)
     (grid.experiment.results_dir / "mlflow.db").touch()
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -51,3 +51,12 @@ def test_port_that_is_taken_is_one_line(grid: Grid) -> None:
         port = taken.getsockname()[1]
         with pytest.raises(UsageError, match=rf"port {port} cannot be used: .* --port"):
             grid.orch("ui", *GRID, "--port", str(port))
+
+
+def test_experiment_without_runs_has_no_page(grid: Grid, monkeypatch: pytest.MonkeyPatch) -> None:
+    """MLflow's front page is about other things."""
+    grid.experiment.results_dir.mkdir()
+    (grid.experiment.results_dir / "mlflow.db").touch()
+    monkeypatch.setattr(ui, "describe_wrong_file", lambda _: "")
+    with pytest.raises(UsageError, match=r"no runs in .*: MLflow's page has none to show\.$"):
+        grid.orch("ui", *GRID)
