@@ -24,7 +24,7 @@ from trainer.errors import is_out_of_memory
 from trainer.loading.contents import digest_of_samples
 from trainer.ranks import count_ranks
 from trainer.reached_values import reached_values
-from trainer.recorded_step import RecordedStep
+from trainer.recorded_step import RecordedStep, rates_of
 from trainer.replay_check import as_error
 from trainer.run_files import say
 from trainer.seeding import cpu_random_state
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 COMPUTED_FIRST: Final = 2
 MOST_SHAPES: Final = 8
 MOST_NAMED: Final = 3
+LACK: Final = "the memory of the GPU is too small"
 
 
 class Capturing(Protocol):
@@ -149,7 +150,7 @@ class CapturedSteps:
                 "a batch has more than tensors, numbers and texts, in lists, tuples and dictionaries"
             )
             return self._update.take(brought)
-        if self._has_optimizer and (rates := self._rates_now()) != self._rates:
+        if self._has_optimizer and (rates := rates_of(self._update.optimizer)) != self._rates:
             self._recorded.clear()
             self._rates = rates
         step = self._recorded.get(shape) or self._record_if_ready(shape, brought)
@@ -195,12 +196,16 @@ class CapturedSteps:
             )
         except Exception as error:  # noqa: BLE001 - whatever it is, steps can be computed call by call
             reason = error.__cause__ if isinstance(error.__cause__, Exception) else error
-            what = "the memory of the GPU is too small"
-            self._give_up(
-                f"recording one failed: {what if is_out_of_memory(reason) else first_line(reason)}"
-            )
+            what = LACK if is_out_of_memory(reason) else first_line(reason)
+            self._give_up(f"recording one failed: {what}")
             return None
-        self._check(step)
+        try:
+            self._check(step)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            self._give_up(f"checking one failed: {LACK}")
+            return None
         self._recorded[shape] = step
         self._values_then = self._values()
         return step
@@ -235,13 +240,6 @@ class CapturedSteps:
             for each in (*part.parameters(recurse=False), *part.buffers(recurse=False))
         ]
         return [(id(part), part.training) for part in modules], tensors
-
-    def _rates_now(self) -> object:
-        """Return what the optimizer's steps depend on besides tensors."""
-        return [
-            {name: len(each) if name == "params" else each for name, each in group.items()}
-            for group in self._update.optimizer.param_groups
-        ]
 
     def _values(self) -> dict[str, object]:
         """Return the values that the code of the step reaches, but parameters and buffers."""

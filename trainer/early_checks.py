@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
+from unicodedata import category
 
 from trainer.checkpoints.snapshot import check_loadable
 from trainer.errors import CheckpointError, ConfigError, Diverged, shown
@@ -75,7 +76,7 @@ def check_numbers(metrics: Mapping[Any, Any], own: Iterable[str] = ()) -> None:
         if not isinstance(key, str) or not _is_text(key):
             raise ConfigError(
                 f"metrics: a callback has added {shown(value, 40)} under the key {shown(key)}, which is not a"
-                " name of printable characters. Give it one."
+                " name without control characters. Give it one."
             )
         try:
             float("" if isinstance(value, (str, bytes)) else value)
@@ -87,8 +88,8 @@ def check_numbers(metrics: Mapping[Any, Any], own: Iterable[str] = ()) -> None:
 
 
 def _is_text(key: str) -> bool:
-    """Return whether a string can be a name in a line: neither blank nor with control characters."""
-    return key.isprintable() and not key.isspace() and key != ""
+    """Return whether a string can be a name in a line: neither blank nor with control characters or halves of others."""
+    return key.strip() != "" and not any(category(letter) in {"Cc", "Cs"} for letter in key)
 
 
 def check_weights(model: nn.Module, iteration: int, loss: float) -> None:

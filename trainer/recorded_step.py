@@ -12,6 +12,8 @@ from trainer.replay_check import check_replay
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from torch.optim import Optimizer
+
     from trainer.cuda_graphs import Graphs
     from trainer.training_position import Batch
     from trainer.update import Update
@@ -70,3 +72,18 @@ def _parameters_of(update: Update) -> Iterator[Tensor]:
     for module in (update.model, update.criterion):
         if isinstance(module, nn.Module):
             yield from module.parameters()
+
+
+def rates_of(optimizer: Optimizer) -> list[dict[str, object]]:
+    """Return what the steps of an optimizer depend on besides tensors of the GPU, as it is now."""
+    return [
+        {name: len(each) if name == "params" else _number_now(each) for name, each in group.items()}
+        for group in optimizer.param_groups
+    ]
+
+
+def _number_now(value: object) -> object:
+    """Return a value that is another one after it was changed in place, unless a GPU reads it."""
+    return (
+        value.item() if isinstance(value, Tensor) and value.is_cpu and value.numel() == 1 else value
+    )

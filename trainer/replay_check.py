@@ -41,18 +41,20 @@ def check_replay(
     random_state = graphs.random_state()
     found = []
     for take in (compute, replay):
-        loss = take()
-        found.append(
-            {
-                "the loss": loss.clone(),
-                **{name: each.clone() for name, each in _gradients_of(update)},
-                **{name: each.clone() for name, each in changing.items()},
-                "the state of the random generator": graphs.random_state(),
-            }
-        )
-        for name, each in changing.items():
-            each.copy_(before[name])
-        graphs.set_random_state(random_state)
+        try:
+            loss = take()
+            found.append(
+                {
+                    "the loss": loss.clone(),
+                    **{name: each.clone() for name, each in _gradients_of(update)},
+                    **{name: each.clone() for name, each in changing.items()},
+                    "the state of the random generator": graphs.random_state(),
+                }
+            )
+        finally:
+            for name, each in changing.items():
+                each.copy_(before[name])
+            graphs.set_random_state(random_state)
     if wrong := _first_difference(*found):
         raise as_error(f"{wrong} is another one where a step is replayed than where it is computed")
 

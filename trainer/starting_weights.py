@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -93,19 +94,29 @@ def begin_with_weights(model: nn.Module, settings: InitSettings) -> None:
 def _check_finite(model: nn.Module, taken: Container[str], source: Path) -> None:
     """Check the parameters that were taken, and are trained: with others, every loss would be NaN.
 
+    Minus infinity may be meant, as in a mask before a softmax.
+
     Raises:
-        ConfigError: If they have values that are not finite.
+        ConfigError: If they have NaN or infinity.
     """
     bad = [
         name
         for name, parameter in model.named_parameters()
-        if name in taken and parameter.requires_grad and not parameter.isfinite().all()
+        if name in taken and parameter.requires_grad and _is_broken(parameter)
     ]
     if bad:
         raise ConfigError(
             f"init_from: {source} has values that are not finite, in {_first(bad)}. Name another file, or a run"
             " that has not diverged."
         )
+
+
+def _is_broken(parameter: Tensor) -> bool:
+    values = parameter.detach()
+    is_bad = (
+        values.isnan() | values.isinf() if values.is_complex() else values.isnan() | (values == inf)
+    )
+    return bool(is_bad.any())
 
 
 def fit_weights(model: nn.Module, weights: Weights, prefix: str = "") -> Fit:

@@ -42,7 +42,7 @@ def find_repeat_commands(
             groups.setdefault(made, []).append(run)
     told = 0
     for group in sorted(groups.values(), key=len, reverse=True)[:_MOST]:
-        repeated = _repeat(options, group, facts[group[0].run_id])
+        repeated = _repeat(options, group, [facts[run.run_id] for run in group])
         if repeated is not None:
             line, others = repeated
             told += len(group)
@@ -55,9 +55,10 @@ def find_repeat_commands(
 
 
 def _repeat(
-    options: argparse.Namespace, group: Sequence[RunResults], first: RunFacts
+    options: argparse.Namespace, group: Sequence[RunResults], facts: Sequence[RunFacts]
 ) -> tuple[str, int] | None:
     """Return the command for runs with values on the same axes, and how many others it has; None: there is none."""
+    first = facts[0]
     own = find_own_command(options, first.directory, first.report).overrides
     if own is None:
         return None
@@ -67,7 +68,10 @@ def _repeat(
         start, equals, _ = word.partition("=")
         values = axes.get(start.lstrip("+"), ()) if equals else ()
         words.append(f"{start}={','.join(values)}" if len(values) > 1 else word)
-    words += halving_of(first, words)
+    if any(
+        each.report.seen.is_paused for each in facts
+    ):  # else they were trained to their ends since
+        words += halving_of(first, words)
     line = argparse.Namespace(**{**vars(options), "overrides": words})
     with suppress(OrchestratorError):
         made = load_plan(source_of(line)).plan.selection.runs

@@ -9,7 +9,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.config.credential_check import is_credential, is_secret, without_passwords
+from orchestrator.config.credential_check import (
+    is_credential,
+    is_secret,
+    without_passwords,
+    words_of,
+)
 from orchestrator.config.secret_words_and_forms import holds_credential
 
 if TYPE_CHECKING:
@@ -32,6 +37,20 @@ _ITEM: Final = re.compile(
     r"""(?<=[\[,])\s*+("[^"]*"|'[^']*'|[^\s,'"\[\]{}][^,'"\[\]{}]*+)\s*+(?=[\],])"""
 )
 _SWITCHES: Final = ("true", "false", "null", "none")
+# Of options that are switches, and of those that name where a credential is.
+_SWITCHING: Final = ("no", "use", "with", "without", "ask", "enable", "disable")
+_PLACES: Final = (
+    "file",
+    "files",
+    "path",
+    "dir",
+    "env",
+    "var",
+    "variable",
+    "stdin",
+    "name",
+    "prompt",
+)
 _COUNT: Final = re.compile(r"\d{1,5}", re.ASCII)
 
 
@@ -100,6 +119,9 @@ def find_arguments(text: str) -> Iterator[tuple[str, re.Match[str]]]:
 def _is_credential(name: str, text: str) -> bool:
     """Return whether an argument under a name is a credential: no count, and no reference to one."""
     if text.startswith(("$", "{")) or text.lower() in _SWITCHES:
+        return False
+    words = words_of(name)
+    if words[0] in _SWITCHING or words[-1] in _PLACES:
         return False
     return is_secret([name], int(text) if _COUNT.fullmatch(text) else text)
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _NO_PAUSE: Final = (
     "it was to pause after the iteration in ORCH_STOP_AFTER, and went on to its end. Let the program read"
-    " the variable, or ask run.stop_requested."
+    " the variable, or ask run.stop_requested; or report its progress, if its steps are not its iterations."
 )
 _UNFINISHED: Final = frozenset({State.STALE, State.UNPROVEN})
 

@@ -102,11 +102,11 @@ def test_metric_of_a_callback_is_looked_for_when_it_should_be_there(
 @pytest.mark.parametrize(
     ("metrics", "message"),
     [
-        ({"\udce4": 0.5}, "which is not a name of printable characters"),
-        ({"a\nb": 0.5}, "which is not a name of printable characters"),
-        ({"\x1b[31m": 0.5}, "which is not a name of printable characters"),
-        ({"": 0.5}, "which is not a name of printable characters"),
-        ({" ": 0.5}, "which is not a name of printable characters"),
+        ({"\udce4": 0.5}, "which is not a name without control characters"),
+        ({"a\nb": 0.5}, "which is not a name without control characters"),
+        ({"\x1b[31m": 0.5}, "which is not a name without control characters"),
+        ({"": 0.5}, "which is not a name without control characters"),
+        ({" ": 0.5}, "which is not a name without control characters"),
         ({"x": 10**400}, "'x', and 1"),
         ({3: 0.5}, "^metrics: a callback has added 0.5 under the key 3, which is not a name"),
         ({("a", 1): 0.5}, r"under the key \('a', 1\), which"),

@@ -11,7 +11,7 @@ from recorded_kernels import Recorder
 from torch import Tensor, nn
 
 from trainer.build import Modules
-from trainer.recorded_step import RecordedStep
+from trainer.recorded_step import RecordedStep, rates_of
 from trainer.update import Update
 
 
@@ -52,3 +52,13 @@ def test_step_of_other_batches_is_taken(*, has_optimizer: bool) -> None:
     for one, other in zip(update.model.parameters(), plain.model.parameters(), strict=True):
         assert torch.equal(one, other)
         assert torch.equal(cast("Tensor", one.grad), cast("Tensor", other.grad))
+
+
+def test_rate_that_is_changed_in_place_is_another_one() -> None:
+    """As a scheduler changes one in a tensor."""
+    weights = [torch.zeros(1, requires_grad=True)]
+    optimizer = torch.optim.SGD(weights, lr=torch.tensor(0.1))
+    before = rates_of(optimizer)
+    assert rates_of(optimizer) == before
+    optimizer.param_groups[0]["lr"].fill_(0.2)
+    assert rates_of(optimizer) != before

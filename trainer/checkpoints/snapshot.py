@@ -195,9 +195,11 @@ def _memory(size: int, device: torch.device) -> Tensor:
         return torch.empty(size, dtype=torch.uint8, pin_memory=device.type == "cuda")
     # Large memory begins with a page, and is written from there. Huge pages make the first copy take up to
     # ten times as long, while the kernel makes room for them, and the others no shorter.
-    return torch.frombuffer(
-        mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS), dtype=torch.uint8
-    )
+    try:
+        pages = mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    except OSError:  # PyTorch's error, if it gets none either, says how much was asked for
+        return torch.empty(size, dtype=torch.uint8)
+    return torch.frombuffer(pages, dtype=torch.uint8)
 
 
 def _dense_strides(tensor: Tensor) -> tuple[int, ...]:

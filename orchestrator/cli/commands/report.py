@@ -165,11 +165,15 @@ def _commands(
 
 
 def _with_halving(facts: Mapping[str, RunFacts], options: argparse.Namespace) -> argparse.Namespace:
-    """Return the options with how the command of most runs halved them, unless they say how."""
+    """Return the options with how the command of most runs halved them, unless they say how.
+
+    Where no run is paused any more, all have been trained to their ends since, without.
+    """
     from orchestrator.cli.repeat_commands import halving_of  # noqa: PLC0415 # composes configs
 
     typed = [words for each in facts.values() if (words := halving_of(each, options.overrides))]
-    words = max(typed, key=typed.count, default=[])
+    is_paused = any(each.report.seen.is_paused for each in facts.values())
+    words = max(typed, key=typed.count, default=[]) if is_paused else []
     return argparse.Namespace(**{**vars(options), "overrides": [*options.overrides, *words]})
 
 

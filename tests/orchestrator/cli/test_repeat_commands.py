@@ -16,6 +16,7 @@ from orchestrator.cli.report_contents import collect
 from orchestrator.planning.load import load_plan
 from orchestrator.planning.results_loading import read_results
 from orchestrator.rundir.run_summary import report_on
+from orchestrator.rundir.state import PAUSED, Record, Status
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -123,9 +124,15 @@ def test_halved_runs_are_halved_again(folder: Path) -> None:
         }
         path.write_text(json.dumps({"attempts": [attempt]}))
     ((_, line),) = _repeat(folder)
-    assert line == f"orch run --config-dir={folder} seed=1,2 {typed}"
+    assert (
+        line == f"orch run --config-dir={folder} seed=1,2"
+    )  # all were trained to their ends since
     options = parse_arguments(["show", f"--config-dir={folder}", "x"])
     directory = load_plan(source_of(options)).experiment.standing()[0]
+    paused = Status(Record.INTERRUPTED, 1, "2026-11-29T10:00:00+00:00", "box", 1, reason=PAUSED)
+    directory.write_status(paused)
+    ((_, line),) = _repeat(folder)
+    assert line == f"orch run --config-dir={folder} seed=1,2 {typed}"
     own = find_own_command(options, directory, report_on(directory))
     assert own.command is not None
     assert "halving" not in own.command
