@@ -9,8 +9,6 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     Shape = tuple[Any, ...]
 
 PLAIN: Final = (type(None), bool, int, float, str, bytes)
@@ -33,15 +31,6 @@ def shape_of(value: Any, device: torch.device) -> Shape | None:  # noqa: ANN401 
     items = (*value.keys(), *value.values()) if isinstance(value, dict) else value
     parts = [shape_of(each, device) for each in items]
     return None if None in parts else (type(value), *parts)
-
-
-def tensors_in(value: Any) -> Iterator[Tensor]:  # noqa: ANN401 - as above
-    """Yield the tensors of a batch that has a shape, in an order that its shape decides."""
-    if type(value) is Tensor:
-        yield value
-    elif isinstance(value, (dict, list, tuple)):
-        for each in value.values() if isinstance(value, dict) else value:
-            yield from tensors_in(each)
 
 
 def copied(value: Any) -> Any:  # noqa: ANN401 - as above

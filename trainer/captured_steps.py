@@ -12,15 +12,13 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-import torch
-from torch import Tensor, nn
 from torch.optim import SGD
 
 from trainer.batch_shape import shape_of
 from trainer.batch_structure import bring
 from trainer.cuda_graphs import graphs_of
 from trainer.early_stopping_settings import StoppingSettings
-from trainer.errors import is_out_of_memory
+from trainer.errors import is_out_of_memory, listed
 from trainer.loading.contents import digest_of_samples
 from trainer.ranks import count_ranks
 from trainer.reached_values import reached_values
@@ -34,6 +32,9 @@ from trainer.update import closure_parameter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import torch
+    from torch import Tensor
 
     from trainer.batch_shape import Shape
     from trainer.callbacks.events import Callbacks
@@ -173,9 +174,8 @@ class CapturedSteps:
         random_state = digest_of_samples(cpu_random_state())
         taken = self._update.take(batches)
         if changed := self._find_changed(values):
-            more = f" and {len(changed) - MOST_NAMED} more" if len(changed) > MOST_NAMED else ""
-            named = ", ".join(changed[:MOST_NAMED])
-            self._give_up(f"{named}{more} changed in a step, which a graph would not repeat")
+            named = listed(changed, MOST_NAMED)
+            self._give_up(f"{named} changed in a step, which a graph would not repeat")
         elif digest_of_samples(cpu_random_state()) != random_state:
             self._give_up(
                 "random numbers of the CPU are drawn in a step, which a graph would not repeat"
@@ -228,12 +228,7 @@ class CapturedSteps:
 
     def _basis_now(self) -> object:
         """Return the modes of the modules, and where their tensors are."""
-        modules = [
-            part
-            for module in (self._update.model, self._update.criterion)
-            if isinstance(module, nn.Module)
-            for part in module.modules()
-        ]
+        modules = [part for each in self._update.modules.values() for part in each.modules()]
         tensors = [
             (each.data_ptr(), each.requires_grad)
             for part in modules

@@ -1,5 +1,6 @@
 """The errors that the user can correct: one line each, saying what, where and what to do next."""
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from trainer.impossible_memory import describe_excess
@@ -57,6 +58,12 @@ class TrainingPaused(Stopped):
 def shown(value: object, longest: int = 60) -> str:
     """Return a value in one line, for an error message."""
     return " ".join(repr(value).split())[:longest]
+
+
+def listed(names: Sequence[str], most: int) -> str:
+    """Return the first names, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from torch import nn
 
+from trainer.errors import listed
 from trainer.run_files import say
 
 if TYPE_CHECKING:
@@ -58,9 +59,8 @@ def switch_to_training(model: nn.Module, *, is_first: bool) -> None:
     model.train()
     switched = [name for name in parts if model.get_submodule(name).training]
     if switched:
-        more = "" if len(switched) <= MOST_NAMED else f" and {len(switched) - MOST_NAMED} more"
-        named = ", ".join(f"model.{name}" for name in switched[:MOST_NAMED])
+        named = listed([f"model.{name}" for name in switched], MOST_NAMED)
         say(
-            f"note: {named}{more} was in evaluation mode, and the steps use training mode. To keep it, let the"
+            f"note: {named} was in evaluation mode, and the steps use training mode. To keep it, let the"
             " model's train() do so, or call eval() in cb_on_step_begin."
         )

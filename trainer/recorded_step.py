@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from trainer.batch_shape import copied, tensors_in
+from trainer.batch_shape import copied
 from trainer.replay_check import check_replay
+from trainer.state_digest import tensors_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from torch.optim import Optimizer
 
     from trainer.cuda_graphs import Graphs
@@ -39,7 +38,9 @@ class RecordedStep:
         self._inputs = [*tensors_in(self._batches)]
         self.samples = 0
         self._replay, self._loss = graphs.record(self._compute)
-        self._gradients = [(each, each.grad) for each in _parameters_of(update)]
+        self._gradients = [
+            (each, each.grad) for module in update.modules.values() for each in module.parameters()
+        ]
 
     def replay_with(self, batches: list[Batch]) -> Tensor:
         """Take the step with other batches, and return the loss."""
@@ -66,12 +67,6 @@ class RecordedStep:
         for parameter, gradient in self._gradients:
             parameter.grad = gradient
         return self._loss
-
-
-def _parameters_of(update: Update) -> Iterator[Tensor]:
-    for module in (update.model, update.criterion):
-        if isinstance(module, nn.Module):
-            yield from module.parameters()
 
 
 def rates_of(optimizer: Optimizer) -> list[dict[str, object]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from trainer.errors import ConfigError
 
@@ -82,9 +82,7 @@ def _first_difference(computed: Mapping[str, Tensor], replayed: Mapping[str, Ten
 def tensors_of(update: Update) -> Iterator[tuple[str, Tensor]]:
     """Yield what a step may change: parameters, buffers, and what the optimizer keeps of them."""
     parameters: dict[Tensor, str] = {}
-    for role, module in (("model", update.model), ("criterion", update.criterion)):
-        if not isinstance(module, nn.Module):
-            continue
+    for role, module in update.modules.items():
         for name, parameter in module.named_parameters():
             parameters[parameter] = f"{role}.{name}"
             yield parameters[parameter], parameter.detach()
@@ -97,8 +95,7 @@ def tensors_of(update: Update) -> Iterator[tuple[str, Tensor]]:
 
 
 def _gradients_of(update: Update) -> Iterator[tuple[str, Tensor]]:
-    for role, module in (("model", update.model), ("criterion", update.criterion)):
-        if isinstance(module, nn.Module):
-            for name, parameter in module.named_parameters():
-                if parameter.grad is not None:
-                    yield f"the gradient of {role}.{name}", parameter.grad
+    for role, module in update.modules.items():
+        for name, parameter in module.named_parameters():
+            if parameter.grad is not None:
+                yield f"the gradient of {role}.{name}", parameter.grad

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.parameter import is_lazy
 
 from trainer.run_files import say
@@ -71,11 +71,9 @@ class StillWeights:
         return 1.0 if self._update.scaler is None else self._update.scaler.get_scale()
 
     def _sums(self) -> list[object]:
-        modules = (self._modules.model, self._modules.criterion)
         return [
             _sum_of_bits(each)
-            for module in modules
-            if isinstance(module, nn.Module)
+            for module in self._update.modules.values()
             for each in module.parameters()
             if each.requires_grad
         ]

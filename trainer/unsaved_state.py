@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from trainer.compute_environment import process_settings
+from trainer.errors import listed
 from trainer.loading.loaded_batches import TensorBatches
 from trainer.object_parts import WHICH, ItemCount
 from trainer.reached_values import reached_values
@@ -69,11 +70,10 @@ class UnsavedState:
         ]
         if changed:
             named = [*dict.fromkeys(ADDRESS.sub("", path) for path in changed)]
-            these = ", ".join(named[:MOST_NAMED])
-            more = f" and {len(named) - MOST_NAMED} more" if len(named) > MOST_NAMED else ""
+            these = listed(named, MOST_NAMED)
             when = "the first iteration" if self._looks == 1 else "the first iterations"
             say(
-                f"note: {these}{more} changed in {when}, and no state_dict() saves that: a resumed"
+                f"note: {these} changed in {when}, and no state_dict() saves that: a resumed"
                 " run starts from the first value. Ignore this if each iteration sets it, or nothing"
                 " depends on it."
             )

@@ -76,6 +76,12 @@ class Update:
                 " be scaled as float16 requires. Set precision: bfloat16, or float32."
             )
 
+    @property
+    def modules(self) -> dict[str, nn.Module]:
+        """The model and, if it is a module of PyTorch, the criterion, by their roles."""
+        roles = {"model": self.model, "criterion": self.criterion}
+        return {role: each for role, each in roles.items() if isinstance(each, nn.Module)}
+
     def set_mode(self, *, is_training: bool) -> None:
         """Switch the optimizer to training or evaluation, if it has these modes."""
         if self._has_modes:
@@ -218,8 +224,8 @@ class Update:
     def _not_given(self) -> list[Tensor]:
         """Return the parameters of model and criterion that the optimizer does not have now."""
         given = {id(each) for each in self._parameters()}
-        modules = (each for each in (self.model, self.criterion) if isinstance(each, nn.Module))
-        return [each for one in modules for each in one.parameters() if id(each) not in given]
+        own = (each for module in self.modules.values() for each in module.parameters())
+        return [each for each in own if id(each) not in given]
 
 
 def has_modes(optimizer: Optimizer) -> bool:

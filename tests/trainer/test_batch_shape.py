@@ -8,7 +8,8 @@ import pytest
 import torch
 from structures import Graph, Pair
 
-from trainer.batch_shape import copied, shape_of, tensors_in
+from trainer.batch_shape import copied, shape_of
+from trainer.state_digest import tensors_in
 
 CPU = torch.device("cpu")
 X, Y = torch.arange(12.0).reshape(4, 3), torch.arange(4)

@@ -171,9 +171,10 @@ def _with_halving(facts: Mapping[str, RunFacts], options: argparse.Namespace) ->
     """
     from orchestrator.cli.repeat_commands import halving_of  # noqa: PLC0415 # composes configs
 
+    if not any(each.report.seen.is_paused for each in facts.values()):
+        return options
     typed = [words for each in facts.values() if (words := halving_of(each, options.overrides))]
-    is_paused = any(each.report.seen.is_paused for each in facts.values())
-    words = max(typed, key=typed.count, default=[]) if is_paused else []
+    words = max(typed, key=typed.count, default=[])
     return argparse.Namespace(**{**vars(options), "overrides": [*options.overrides, *words]})
 
 
