@@ -159,7 +159,10 @@ class _ArgumentParser(argparse.ArgumentParser):
         has_overrides = any(it.metavar == "OVERRIDE" for it in self._actions)
         if not (has_overrides and value and re.fullmatch(r"[a-zA-Z_][\w.-]*", key)):
             return ""
-        return f". Overrides are written without dashes: {key.replace('-', '_')}={value}"
+        import shlex  # noqa: PLC0415 # a third of a millisecond
+
+        meant = shlex.quote(f"{key.replace('-', '_')}={value}")
+        return f". Overrides are written without dashes: {meant}"
 
     def _ask(self, name: str, needed: Sequence[str]) -> list[str]:
         """Return what each missing argument of a name is for: the last ones of that name."""

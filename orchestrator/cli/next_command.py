@@ -5,12 +5,15 @@ from __future__ import annotations
 import argparse
 import re
 import shlex
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from orchestrator.cli.arguments import CONFIG_DIR, CONFIG_NAME
 from orchestrator.config.concealed_arguments import without_secret, without_secret_value
 from orchestrator.config.overrides import as_override
 from orchestrator.errors import OrchestratorError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 # A word as `_quote` writes it, up to a space or the end.
 _WORD: Final = re.compile(r"""(?:\$'([^']*)'|((?:'[^']*'|"'"|[^\s'"])+))(?=\s|\Z)""")
@@ -29,7 +32,7 @@ def next_command(options: argparse.Namespace, *words: str) -> str:
         line.append(f"--config-dir={options.config_dir}")
     if options.config_name != name:
         line.append(f"--config-name={options.config_name}")
-    return " ".join(map(_quote, [*line, *map(without_secret_value, options.overrides)]))
+    return join_words([*line, *map(without_secret_value, options.overrides)])
 
 
 def options_of_experiment(options: argparse.Namespace) -> argparse.Namespace:
@@ -62,7 +65,7 @@ def words_of(options: argparse.Namespace) -> list[str]:
 def typed_command(options: argparse.Namespace) -> str:
     """Return the command that executes runs, as it was typed, without credentials and most options."""
     if options.typed:  # of another program, in which this one is a library
-        return " ".join(_quote(without_secret(word)) for word in options.typed)
+        return join_words(map(without_secret, options.typed))
     made = options
     if (halving := getattr(options, "halving", None)) is not None:  # which runs go on depends on it
         kept = [it for it in options.overrides if not it.lstrip("+").startswith("orch.halving")]
@@ -73,8 +76,13 @@ def typed_command(options: argparse.Namespace) -> str:
     return next_command(made, *map(without_secret, words_of(options)))
 
 
+def join_words(words: Iterable[str]) -> str:
+    """Return a command that can be pasted into a shell."""
+    return " ".join(map(_quote, words))
+
+
 def split_words(line: str) -> list[str]:
-    """Return the words of a command that this module made.
+    """Return the words of a command that ``join_words`` made.
 
     Raises:
         ValueError: It is none.

@@ -11,6 +11,7 @@ from rich.text import Text
 from orchestrator.cli.command_for_run import OwnCommand, find_own_command
 from orchestrator.cli.json_text import write_json
 from orchestrator.cli.lookup import open_runs
+from orchestrator.cli.next_command import join_words, split_words
 from orchestrator.cli.run_json import report_as_json
 from orchestrator.cli.safe_output import on_one_line, print_hanging
 from orchestrator.cli.state_colours import COLOURS
@@ -179,9 +180,9 @@ def _without_secrets(made: code_record.Attempt) -> code_record.Attempt:
             shown[key] = arguments_without_secrets(map(str, made[key]))
     if isinstance(made.get("typed"), str):
         with contextlib.suppress(ValueError):  # it is not a command line
-            words = shlex.split(made["typed"])
+            words = split_words(made["typed"])
             if (kept := arguments_without_secrets(words)) != words:
-                shown["typed"] = shlex.join(kept)
+                shown["typed"] = join_words(kept)
     return shown
 
 

@@ -1,5 +1,6 @@
 """The command line is parsed: options in any order, overrides as they are, mistakes in one line."""
 
+import shlex
 from importlib.metadata import version
 
 import pytest
@@ -224,10 +225,14 @@ def test_help_is_a_word_as_well(capsys: pytest.CaptureFixture[str]) -> None:
         ("run --verbose --json", "--verbose."),
         ("run --worker=3", "--worker. Did you mean --workers?"),
         ("init --lr=0.1", "--lr."),
+        (
+            "plan --name 'two words'",
+            "--name. Overrides are written without dashes: 'name=two words'.",
+        ),
     ],
 )
 def test_override_that_is_typed_as_an_option_is_told(line: str, told: str) -> None:
     """As programs with argparse take them; a command without overrides has none to suggest."""
     with pytest.raises(UsageError) as caught:
-        parse_arguments(line.split())
+        parse_arguments(shlex.split(line))
     assert str(caught.value).startswith(f"there is no option {told} See orch")

@@ -8,6 +8,7 @@ import pytest
 
 from orchestrator.cli.arguments import parse_arguments
 from orchestrator.cli.lookup import source_of
+from orchestrator.cli.next_command import join_words, split_words
 from orchestrator.errors import UsageError
 from orchestrator.grid import axes
 from orchestrator.planning.load import load_plan
@@ -215,10 +216,14 @@ def test_credentials_in_an_earlier_record_are_not_shown(
     directory = grid.make(0.2, 1, record=Record.FAILED)
     command = ["train", "--token=sesame-open", "--password", "sesame-open"]
     made = {"directory": "/", "files": {}, "program": command, "command": command}
-    made |= {"typed": "orch run 'orch.command=[train,--password,sesame-open]'"}
+    typed = ["orch", "run", "orch.command=[train,--password,sesame-open]", "note=two\nlines"]
+    made |= {"typed": join_words(typed)}
     code_record.begin(directory.path, 1, json.dumps(made), {})
     grid.orch("show", directory.run_id, *GRID)
     told = output()
     assert "train '--token=***' --password '***'" in told
     grid.orch("show", directory.run_id, *GRID, "--json")
-    assert "sesame" not in told + output()
+    shown = output()
+    assert "sesame" not in told + shown
+    words = split_words(json.loads(shown)["code"][0]["typed"])
+    assert words == ["orch", "run", "orch.command=[train,--password,***]", typed[-1]]
