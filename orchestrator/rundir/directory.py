@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, Final, TypeGuard, cast
 from orchestrator.errors import RunDirectoryError
 from orchestrator.rundir import durable, program_files
 from orchestrator.rundir.chosen_values import ChosenValues, parse_chosen
-from orchestrator.rundir.identity_file import FIX_DISK, read_identity, unusable, whose
+from orchestrator.rundir.identity_file import (
+    FIX_DISK,
+    NO_DIRECTORY,
+    read_identity,
+    unusable,
+    whose,
+)
 from orchestrator.rundir.lock import RunLock
 from orchestrator.rundir.logs import log_of, logged_attempts, names_in
 from orchestrator.rundir.malformed_files import describe_odd_files
@@ -115,10 +121,6 @@ class RunDirectory:
         """The record of what was delivered to MLflow; outside, as finished runs are never changed."""
         return self.path.parents[1] / "tracking" / f"{self.run_id}.json"
 
-    @property
-    def _status(self) -> Path:
-        return self.path / STATUS
-
     def attempt_log(self, attempt: int) -> Path:
         """Return the file for the output of an attempt."""
         return log_of(self.path, attempt)
@@ -159,6 +161,8 @@ class RunDirectory:
         try:
             identity = read_identity(self.identity)
         except RunDirectoryError as error:
+            if self.path.is_file() or (self.path.is_symlink() and not self.path.exists()):
+                return replace(seen, damage=f"{self.path}: {NO_DIRECTORY}")
             # If the run is still to be executed, the file is healed, or an error, at its start.
             return replace(seen, flaw=str(error)) if seen.state is State.DONE else seen
         foreign = whose(identity, self.run_id)
@@ -183,7 +187,7 @@ class RunDirectory:
         may_resume = status is not None and not says_done(status)
         damage = ""
         if isinstance(status, Unreadable) and status.is_refused and not locked:
-            damage = f"{self._status}: {status.why}. {FIX_DISK}"
+            damage = f"{self.path / STATUS}: {status.why}. {FIX_DISK}"
         checkpoint = program_files.find_checkpoint(f"{self.path}") if may_resume else ""
         attempts = self._count_attempts(status)
         return Observation(status, locked, attempts, progress, checkpoint, damage=damage)

@@ -13,6 +13,7 @@ from orchestrator.errors import RunDirectoryError
 from orchestrator.grid.identity import RUN_ID_DIGITS, RunId
 from orchestrator.rundir.directory import RunDirectory
 from orchestrator.rundir.folder_lock import HeldLockError, exclusive, is_enforced, is_joined, join
+from orchestrator.rundir.identity_file import NO_DIRECTORY
 from orchestrator.rundir.logs import check_folder
 from orchestrator.rundir.quick_look import observe_done
 from orchestrator.rundir.replaced import IS_LIVE, ReplacedRuns, release, why_not_moved
@@ -225,9 +226,7 @@ class ExperimentDirectory:
                 self._staged.drop([run.run_id])  # another orchestrator was faster
                 heal(directory, run, self.identity_exclude)
             elif os.path.lexists(directory.path):
-                raise RunDirectoryError(
-                    f"{directory.path}: it is not a directory. Move it away to start the run."
-                )
+                raise RunDirectoryError(f"{directory.path}: {NO_DIRECTORY}")
             else:
                 self._staged.publish(run, directory.path, self.totals)
         directory.check_identity(run, self.identity_exclude)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from orchestrator.grid.identity import RunId
 
 MOVE_AWAY: Final = "Move this directory away to restart the run."
+NO_DIRECTORY: Final = "it is not a directory. Move it away to start the run."
 FIX_DISK: Final = "Fix the permissions or the disk, and repeat the command."
 STAND_INS: Final = "identity_stand_ins"  # what was hashed in place of what only this run has
 

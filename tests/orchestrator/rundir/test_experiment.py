@@ -71,6 +71,7 @@ def test_file_in_place_of_a_run_directory_is_one_line(
     with pytest.raises(RunDirectoryError, match="it is not a directory"):
         experiment.create(runs[0])
     assert os.path.lexists(path)
+    assert "it is not a directory. Move it away" in experiment.run(runs[0].run_id).observe().damage
 
 
 def test_two_makers_at_once_make_one_directory(
