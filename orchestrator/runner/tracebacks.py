@@ -44,6 +44,9 @@ _TOP = re.compile(r"^\s*\+ Exception Group Traceback \(most recent call last\):"
 # A group that ``except*`` makes has no traceback of its own.
 _GROUP = re.compile(rf"{_TOP.pattern}|^  \| (?:\w+\.)*\w+: .*\(\d+ sub-exceptions?\)$")
 _INNER = re.compile(r"(?:Exception Group )?Traceback \(most recent call last\):")
+_BRANCH = re.compile(r"\s*[|+]")
+_FORK = re.compile(r"\s*(?:\+-)?\+-+(?: (?:\d+|\.\.\.) -+)?$")
+_MESSAGE: Final = 20  # lines of the message of one exception in a group
 _FRAME = re.compile(r"^(?:\s|[│╭╰┌└|]|> File \")")  # the last as loguru marks where it was caught
 _REMOTE_FRAME = re.compile(r'\s+File "')
 _DIRECT: Final = "The above exception was the direct cause of the following exception:"
@@ -96,13 +99,11 @@ def _read_one(lines: Sequence[str], start: int) -> Trace | None:
 
 def _read_group(lines: Sequence[str], start: int) -> Trace:
     """Read an exception group, printed as a tree: its first leaf, and the number of leaves."""
-    end = start + 1
-    while end < len(lines) and re.match(r"\s*[|+]", lines[end]) and not _TOP.match(lines[end]):
-        end += 1  # to that of the next rank
+    tree, end = _lines_of_group(lines, start)
     leaves: list[str] = []
     reasons: dict[int, tuple[str, ...]] = {}
     is_open = False
-    for line in lines[start:end]:
+    for line in tree:
         text = re.sub(r"^[\s|]*", "", line)
         if leaves and text in (_DIRECT, _DURING):  # the exception of this leaf follows
             told = leaves.pop()
@@ -116,13 +117,33 @@ def _read_group(lines: Sequence[str], start: int) -> Trace:
             if depth and not depth[1]:
                 leaves.append(text)
                 is_open = False
-    whole = next((text.strip(" |") for text in lines[start:end] if re.match(r"\s*\| \w", text)), "")
+    whole = next((text.strip(" |") for text in tree if re.match(r"\s*\| \w", text)), "")
     kept = [
         at for at, leaf in enumerate(leaves) if not re.search(r"\(\d+ sub-exceptions?\)$", leaf)
     ]
     more = f" (and {len(kept) - 1} more)" if len(kept) > 1 else ""
-    error = f"{leaves[kept[0]]}{more}" if kept else whole
+    error = f"{leaves[kept[0]].splitlines()[0]}{more}" if kept else whole
     return Trace(start, end, error, Weight.ENDS, reasons=reasons.get(kept[0], ()) if kept else ())
+
+
+def _lines_of_group(lines: Sequence[str], start: int) -> tuple[list[str], int]:
+    """Return the lines of the tree that begins at ``start``, and where it ends.
+
+    Python draws no branch before the further lines of a message: they are added to its first one.
+    """
+    tree, end = [lines[start]], start + 1
+    while end < len(lines):
+        goes_on = next(
+            (at for at, it in enumerate(lines[end : end + _MESSAGE]) if _BRANCH.match(it)), None
+        )
+        if goes_on is None or any(map(_TOP.match, lines[end : end + goes_on + 1])):
+            break  # that of the next rank
+        if goes_on and not _FORK.match(lines[end + goes_on]):
+            break
+        tree[-1] = "\n".join([tree[-1], *map(str.strip, lines[end : end + goes_on])])
+        tree.append(lines[end + goes_on])
+        end += goes_on + 1
+    return tree, end
 
 
 def _in_context(lines: Sequence[str], block: Trace, before: Sequence[Trace]) -> Trace:

@@ -65,6 +65,15 @@ def test_group_in_a_group_that_were_both_raised_is_read() -> None:
     assert last_of(script) == ("ValueError: told (and 2 more)", ())
 
 
+def test_group_whose_messages_have_several_lines_is_read_whole() -> None:
+    """Python draws no branch before the further lines."""
+    script = (
+        "raise ExceptionGroup('two\\nlines', [ExceptionGroup('a\\nb', [ValueError('told\\nmore'),"
+        " KeyError('b')]), OSError('c')])"
+    )
+    assert last_of(script) == ("ValueError: told (and 2 more)", ())
+
+
 def test_groups_of_two_ranks_are_two() -> None:
     """The spaces before the first lines of both may stand together."""
     group = "+ Exception Group Traceback (most recent call last):\n  | ExceptionGroup: m (1 sub-exception)\n"
