@@ -26,6 +26,7 @@ from orchestrator.runner.attempt_program import HASH_SEED, hash_seed, signals_bl
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from multiprocessing.connection import Connection
     from multiprocessing.context import ForkServerProcess
 
     from orchestrator.execution.stop_requests import StopRequests
@@ -60,8 +61,13 @@ class ForkServer:
         self._stop = stop
         self._patience = patience
 
-    def fork(self, process: ForkServerProcess) -> None:
+    def fork(self, process: ForkServerProcess, theirs: Connection) -> None:
         """Fork a process; return once it is started.
+
+        Args:
+            process: The process.
+            theirs: Its end of a connection, which is closed here when nothing sends it any more: a fork that
+                the user did not wait for would send another file by its number.
 
         Raises:
             InterruptedError: The user asked to stop before it was started.
@@ -69,37 +75,22 @@ class ForkServer:
             OSError: No process could be started.
             UsageError: There is no folder for the server's socket.
         """
-        _make_socket_folder()
-        told, telling = os.pipe2(os.O_CLOEXEC)
-        problems: list[BaseException] = []
-        given_up = threading.Event()
-
-        def start() -> None:
+        given_up, problems = threading.Event(), list[BaseException]()
+        with contextlib.ExitStack() as unless_begun:
+            unless_begun.callback(theirs.close)
+            _make_socket_folder()
+            told, telling = os.pipe2(os.O_CLOEXEC)
+            # On a thread: a server that was stopped (SIGSTOP), or loads for minutes, must not keep the
+            # user from stopping orch.
+            arguments = (process, theirs, telling, given_up, problems)
+            thread = threading.Thread(target=self._start, args=arguments, daemon=True)
             try:
-                with _ONE_FORK:
-                    if given_up.is_set():
-                        return
-                    with self._environment():
-                        # Before signals are blocked: it unblocks them once it has started its process,
-                        # and the server, which inherits the mask, would be interrupted while it loads
-                        # modules.
-                        resource_tracker.ensure_running()
-                        with signals_blocked():
-                            process.start()
-            except BaseException as error:  # noqa: BLE001 # raised again in the calling thread
-                problems.append(error)
-            finally:
+                thread.start()
+            except RuntimeError as error:  # no thread could be started
                 os.close(telling)
-
-        # On a thread: a server that was stopped (SIGSTOP), or loads for minutes, must not keep the
-        # user from stopping orch.
-        thread = threading.Thread(target=start, daemon=True)
-        try:
-            thread.start()
-        except RuntimeError as error:  # no thread could be started
-            os.close(telling)
-            os.close(told)
-            raise OSError(errno.EAGAIN, str(error)) from None
+                os.close(told)
+                raise OSError(errno.EAGAIN, str(error)) from None
+            unless_begun.pop_all()
         try:
             self._wait(told)
         except InterruptedError:
@@ -110,6 +101,30 @@ class ForkServer:
         thread.join()
         if problems:
             raise problems[0]
+
+    def _start(
+        self,
+        process: ForkServerProcess,
+        theirs: Connection,
+        telling: int,
+        given_up: threading.Event,
+        problems: list[BaseException],
+    ) -> None:
+        """Start a process unless it was given up, close its connection here, and tell that it is over."""
+        try:
+            with theirs, _ONE_FORK:
+                if given_up.is_set():
+                    return
+                with self._environment():
+                    # Before signals are blocked: it unblocks them once it has started its process, and the
+                    # server, which inherits the mask, would be interrupted while it loads modules.
+                    resource_tracker.ensure_running()
+                    with signals_blocked():
+                        process.start()
+        except BaseException as error:  # noqa: BLE001 # raised again in the calling thread
+            problems.append(error)
+        finally:
+            os.close(telling)
 
     def load(self, modules: Iterable[str]) -> None:
         """Have it load further modules, between two forks; return at once."""

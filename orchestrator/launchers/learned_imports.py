@@ -77,8 +77,7 @@ class LearnedImports:
         receiver, sender = context.Pipe(duplex=False)
         trial = context.Process(target=import_trial.try_in_fork, args=(sender, found), daemon=True)
         try:
-            with sender:
-                self._server.fork(trial)
+            self._server.fork(trial, sender)
         except BaseException as error:
             receiver.close()
             if isinstance(

@@ -61,15 +61,14 @@ class ForkedRunner:
         self.is_reusable = True
         self.found = NOTHING_NEW
         self.loads = server.loads
-        with theirs:
-            try:
-                server.fork(self._process)
-            except (EOFError, ConnectionError):
-                self.release()
-                raise ForkServerDiedError from None
-            except BaseException:
-                self.release()
-                raise
+        try:
+            server.fork(self._process, theirs)
+        except (EOFError, ConnectionError):
+            self.release()
+            raise ForkServerDiedError from None
+        except BaseException:
+            self.release()
+            raise
         with contextlib.suppress(OSError):  # it has ended already
             self._end = os.pidfd_open(int(self._process.pid or 0))
 

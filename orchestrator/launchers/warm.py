@@ -142,8 +142,7 @@ class WarmLauncher:
         with receiver:
             try:
                 # The first fork starts only once everything is loaded.
-                with sender:
-                    self._server.fork(probe)
+                self._server.fork(probe, sender)
                 return str(receiver.recv())
             except InterruptedError:
                 return ""

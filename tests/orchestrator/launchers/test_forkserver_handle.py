@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from multiprocessing import forkserver, util
+from operator import methodcaller
 from pathlib import Path
 
 import pytest
@@ -44,7 +45,7 @@ def _own_server() -> Iterator[None]:
 def fork(server: ForkServer) -> int:
     """Fork a process and return its exit code."""
     process = CONTEXT.Process(target=os.getpid)
-    server.fork(process)
+    server.fork(process, CONTEXT.Pipe()[1])
     process.join()
     return int(process.exitcode or 0)
 
@@ -83,6 +84,31 @@ def test_fork_that_was_given_up_leaves_the_environment_of_the_next_one_alone() -
             fork(server)
     assert fork(ForkServer()) == 0
     assert dict(os.environ) == before
+
+
+def test_fork_that_was_given_up_keeps_its_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the process would get another file, which has the number of the closed one by now."""
+    begun = threading.Event()
+
+    def ask_to_stop() -> None:
+        if not begun.is_set():
+            os.kill(os.getpid(), signal.SIGTERM)
+            begun.wait(60)
+
+    server = ForkServer()
+    assert fork(server) == 0
+    ours, theirs = CONTEXT.Pipe()
+    process = CONTEXT.Process(target=methodcaller("send", "told"), args=(theirs,))
+    with StopRequests() as stop, monkeypatch.context() as patched:
+        patched.setattr(forkserver_handle.resource_tracker, "ensure_running", ask_to_stop)
+        server.heed(stop, patience=0.0)
+        with pytest.raises(InterruptedError):
+            server.fork(process, theirs)
+        others = [os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC) for _ in range(9)]
+        begun.set()
+        assert ours.recv() == "told"
+    for each in others:
+        os.close(each)
 
 
 def test_server_that_is_not_stopped_is_left_alone() -> None:
@@ -139,7 +165,7 @@ def test_signal_to_the_whole_terminal_does_not_interrupt_loading(
         "import multiprocessing, os\n"
         "from orchestrator.launchers.forkserver_handle import ForkServer\n"
         "process = multiprocessing.get_context('forkserver').Process(target=os.getpid)\n"
-        "ForkServer(['interrupted']).fork(process)\n"
+        "ForkServer(['interrupted']).fork(process, multiprocessing.Pipe()[1])\n"
         "process.join()\n"
         "print(process.exitcode)\n"
     )

@@ -1,6 +1,5 @@
 """What programs import is tried once, and then loaded by the process that forks."""
 
-import os
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
@@ -22,12 +21,11 @@ class FakeServer:
         self.loaded: list[str] = []
         self.is_dead = False
 
-    def fork(self, process: ForkServerProcess) -> None:
+    def fork(self, process: ForkServerProcess, theirs: Connection) -> None:
         """Take the trial, instead of forking it."""
         if self.is_dead:
             raise EOFError
-        sender, found = process._args  # type: ignore[attr-defined]
-        self.sender = Connection(os.dup(sender.fileno()), readable=False)
+        self.sender, (_, found) = theirs, process._args  # type: ignore[attr-defined]
         self.trials.append(found)
 
     def load(self, modules: tuple[str, ...]) -> None:

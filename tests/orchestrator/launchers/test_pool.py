@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from multiprocessing import forkserver
+from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
@@ -117,11 +118,11 @@ class DyingServer(ForkServer):
 
     deaths = 2
 
-    def fork(self, process: ForkServerProcess) -> None:
+    def fork(self, process: ForkServerProcess, theirs: Connection) -> None:
         if self.deaths:
             self.deaths -= 1
             raise (EOFError, ConnectionRefusedError)[self.deaths]
-        super().fork(process)
+        super().fork(process, theirs)
 
 
 def test_request_is_given_although_the_server_died(directories: list[RunDirectory]) -> None:
