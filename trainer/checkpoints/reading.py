@@ -241,9 +241,8 @@ def _address(tensor: Tensor) -> int:
 
 def _separate(tensors: list[Tensor]) -> None:
     """Give small tensors memory of their own: in the file they share it, which modules do not expect."""
-    held = [each.untyped_storage() for each in tensors]  # so that no address is reused
-    for tensor, storage in zip(tensors, held, strict=True):
-        if tensor.nbytes < min(storage.nbytes(), SMALL + 1):
+    for tensor in tensors:
+        if tensor.nbytes < min(tensor.untyped_storage().nbytes(), SMALL + 1):
             own = tensor.clone()
             tensor.set_(own.untyped_storage(), 0, own.shape, own.stride())
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import mmap
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
 from math import ceil
 from typing import IO, TYPE_CHECKING, Any, Final
 
@@ -30,9 +31,14 @@ if TYPE_CHECKING:
     State = Mapping[str, Any]
     # Two tensors with the same properties fit into the same memory.
     Properties = tuple[torch.dtype, torch.device, torch.Size, tuple[int, ...]]
+    # A piece of memory, and places in it for copies; it can be used again for tensors with the same properties.
+    Piece = tuple[Tensor, Sequence[Tensor]]
+    Pieces = Mapping[tuple[Properties, ...], list[Piece]]
 
-# Tensors up to this size share memory: every piece of memory is a record of the file.
-SMALL: Final = 1 << 16  # bytes
+# Tensors up to this size share memory: every piece of memory is a record of the file. Pieces are large enough
+# to be written directly, and small enough for a reader to hold one of them besides the tensors in it.
+SMALL: Final = DIRECT  # bytes
+_PIECE: Final = 16 * DIRECT  # bytes
 _ALIGNMENT: Final = 64  # bytes; that of PyTorch's own memory, and of records in its files
 _NOWHERE: Final = (set, ())  # how a tensor without a place is recreated
 
@@ -83,10 +89,13 @@ class Snapshots:
                 "model: a lazy module was not called in the first iteration, so its parameters have no"
                 " shape and cannot be saved. Call it in forward, or remove it."
             )
-        if _properties_of(tensors) != room.properties:
-            large = room.large_copies()
-            room = Room()  # frees the small ones
-            room = _room_for(tensors, large)
+        properties = _properties_of(tensors)
+        if properties != room.properties:
+            groups = _groups_of(tensors)
+            kinds = Counter(tuple(properties[place] for place in group) for group in groups)
+            spare = {kind: room.pieces.get(kind, [])[:count] for kind, count in kinds.items()}
+            room = Room()  # frees the other pieces
+            room = _room_for(tensors, groups, spare)
             content, tensors = _pickled(state, room)
         for copy, tensor in zip(room.copies, tensors, strict=True):
             copy.copy_(tensor, non_blocking=True)
@@ -135,70 +144,61 @@ class Room:
     copies: Sequence[Tensor] = ()
     recipes: Sequence[Recipe] = ()
     memories: Sequence[Memory] = ()
-
-    def large_copies(self) -> dict[int, tuple[Properties, Tensor]]:
-        """Return the copies that have memory of their own, by their places in the order."""
-        pairs = zip(self.properties, self.copies, strict=True)
-        return {place: pair for place, pair in enumerate(pairs) if pair[1].nbytes > SMALL}
+    pieces: Pieces = field(default_factory=dict)
 
 
 def _properties_of(tensors: Sequence[Tensor]) -> list[Properties]:
     return [(each.dtype, each.device, each.shape, each.stride()) for each in tensors]
 
 
-def _room_for(tensors: Sequence[Tensor], spare: dict[int, tuple[Properties, Tensor]]) -> Room:
-    """Make a room for tensors.
-
-    Args:
-        tensors: The tensors.
-        spare: Large copies to use where they fit; the others are freed one by one.
-    """
-    properties = _properties_of(tensors)
-    memory_of: dict[int, tuple[Memory, Tensor]] = {}
-    memories: list[Memory] = []
-    shared: dict[tuple[torch.dtype, str], list[int]] = {}
+def _groups_of(tensors: Sequence[Tensor]) -> list[list[int]]:
+    """Return the places of tensors that are to share a piece of memory; a large tensor is alone."""
+    groups: list[list[int]] = []
+    begun: dict[tuple[torch.dtype, str], tuple[list[int], int]] = {}
     for place, tensor in enumerate(tensors):
-        if tensor.nbytes <= SMALL:
-            shared.setdefault((tensor.dtype, origin_of(tensor)), []).append(place)
-            continue
-        before, copy = spare.pop(place, (None, None))
-        if copy is None or before != properties[place]:
-            copy = None  # frees it
-            copy = _like(tensor)
-        memories.append(Memory(copy, len(memories), origin_of(tensor)))
-        memory_of[place] = memories[-1], copy
-    for places in shared.values():
-        some = [tensors[place] for place in places]
-        piece, copies = _side_by_side(some)
-        memories.append(Memory(piece, len(memories), origin_of(some[0])))
-        memory_of |= {
-            place: (memories[-1], copy) for place, copy in zip(places, copies, strict=True)
-        }
-    pairs = [memory_of[place] for place in range(len(tensors))]
+        kind, size = (tensor.dtype, origin_of(tensor)), tensor.nbytes
+        group, filled = begun.get(kind, ([], 0))
+        is_small = size <= SMALL
+        if not group or not is_small or filled + size > _PIECE:
+            groups.append(group := [])
+            filled = 0
+        group.append(place)
+        if is_small:
+            begun[kind] = group, filled + size
+    return groups
+
+
+def _room_for(tensors: Sequence[Tensor], groups: Sequence[list[int]], spare: Pieces) -> Room:
+    """Make a room for tensors, of pieces for groups of them; spare ones are used where they fit."""
+    properties = _properties_of(tensors)
+    placed: dict[int, tuple[Tensor, Recipe]] = {}
+    memories: list[Memory] = []
+    pieces: defaultdict[tuple[Properties, ...], list[Piece]] = defaultdict(list)
+    for group in groups:
+        kind = tuple(properties[place] for place in group)
+        some = [tensors[place] for place in group]
+        whole, copies = spare[kind].pop() if spare[kind] else _side_by_side(some)
+        pieces[kind].append((whole, copies))
+        memory = Memory(whole, len(memories), origin_of(some[0]))
+        memories.append(memory)
+        for place, copy in zip(group, copies, strict=True):
+            placed[place] = copy, memory.recipe_of(copy)
+    pairs = [placed[place] for place in range(len(tensors))]
     return Room(
-        properties,
-        [copy for _, copy in pairs],
-        [memory.recipe_of(copy) for memory, copy in pairs],
-        memories,
+        properties, [copy for copy, _ in pairs], [recipe for _, recipe in pairs], memories, pieces
     )
 
 
-def _like(tensor: Tensor) -> Tensor:
-    """Return memory for a copy."""
-    memory = _memory(tensor.nbytes, tensor.device).view(tensor.dtype)
-    return memory.as_strided(tensor.shape, _dense_strides(tensor))
-
-
 def _memory(size: int, device: torch.device) -> Tensor:
-    """Return memory for copies from a device; those from a GPU are asynchronous only into pinned memory."""
+    """Return zeros for copies from a device; those from a GPU are asynchronous only into pinned memory."""
     if device.type == "cuda" or size < DIRECT:
-        return torch.empty(size, dtype=torch.uint8, pin_memory=device.type == "cuda")
+        return torch.zeros(size, dtype=torch.uint8, pin_memory=device.type == "cuda")
     # Large memory begins with a page, and is written from there. Huge pages make the first copy take up to
     # ten times as long, while the kernel makes room for them, and the others no shorter.
     try:
         pages = mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     except OSError:  # PyTorch's error, if it gets none either, says how much was asked for
-        return torch.empty(size, dtype=torch.uint8)
+        return torch.zeros(size, dtype=torch.uint8)
     return torch.frombuffer(pages, dtype=torch.uint8)
 
 
@@ -210,11 +210,12 @@ def _dense_strides(tensor: Tensor) -> tuple[int, ...]:
 def _side_by_side(tensors: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
     """Return one piece of memory, and places in it for copies of tensors of one dtype and device."""
     dtype, itemsize = tensors[0].dtype, tensors[0].itemsize
-    starts = [0]
+    starts, end = [], 0
     for each in tensors:
-        starts.append(starts[-1] + ceil(each.nbytes / _ALIGNMENT) * _ALIGNMENT)
-    # Zeros: what is between the copies is written, too.
-    piece = _memory(starts.pop(), tensors[0].device).zero_().view(dtype)
+        starts.append(ceil(end / _ALIGNMENT) * _ALIGNMENT)
+        end = starts[-1] + each.nbytes
+    # What is between the copies is written, too.
+    piece = _memory(end, tensors[0].device).view(dtype)
     strides = map(_dense_strides, tensors)
     parts = zip(tensors, strides, starts, strict=True)
     return piece, [
