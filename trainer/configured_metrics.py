@@ -169,7 +169,7 @@ def _numbers(name: str, value: object) -> dict[str, float]:
         found = [_numbers(f"{name}/{key}", item) for key, item in value.items()]
         return {key: number for numbers in found for key, number in numbers.items()}
     try:
-        array = torch.as_tensor(value)
+        array = torch.as_tensor(value).detach()
     except (TypeError, ValueError, RuntimeError):
         array = torch.empty(0, dtype=torch.complex64)
     if array.is_complex():

@@ -6,6 +6,8 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 from unicodedata import category
 
+from torch import Tensor
+
 from trainer.checkpoints.snapshot import check_loadable
 from trainer.errors import CheckpointError, ConfigError, Diverged, shown
 
@@ -58,11 +60,11 @@ def check_finite(mean: float, iteration: int) -> float:
     return mean
 
 
-def check_numbers(metrics: Mapping[Any, Any], own: Iterable[str] = ()) -> None:
+def check_numbers(metrics: dict[Any, Any], own: Iterable[str] = ()) -> None:
     """Check that metrics, which callbacks may change, have names and are numbers.
 
     Args:
-        metrics: The metrics.
+        metrics: The metrics; tensors among them are detached from their gradients.
         own: The metrics of the trainer, which have to be among them.
 
     Raises:
@@ -78,6 +80,8 @@ def check_numbers(metrics: Mapping[Any, Any], own: Iterable[str] = ()) -> None:
                 f"metrics: a callback has added {shown(value, 40)} under the key {shown(key)}, which is not a"
                 " name without control characters. Give it one."
             )
+        if isinstance(value, Tensor):
+            metrics[key] = value = value.detach()  # noqa: PLW2901 - the number is the same
         try:
             float("" if isinstance(value, (str, bytes)) else value)
         except (TypeError, ValueError, RuntimeError, OverflowError):

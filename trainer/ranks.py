@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import torch
-from torch import distributed
+from torch import distributed, nn
+from torch.nn.parameter import is_lazy
 
 from trainer.errors import ConfigError
 from trainer.seeding import seed_everything
@@ -20,9 +21,15 @@ from trainer.seeding import seed_everything
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from torch import Tensor, nn
+    from torch import Tensor
 
 T = TypeVar("T")
+
+# Lazy layers that draw no weights.
+CONSTANT: Final = (
+    *(nn.LazyBatchNorm1d, nn.LazyBatchNorm2d, nn.LazyBatchNorm3d),
+    *(nn.LazyInstanceNorm1d, nn.LazyInstanceNorm2d, nn.LazyInstanceNorm3d),
+)
 
 
 def count_ranks() -> int:
@@ -83,17 +90,44 @@ def own_random_numbers(seed: int, iteration: int, model: nn.Module) -> Iterator[
     yield
     if count_ranks() > 1:
         seed_everything(seed, "iteration", iteration, "after the steps")
-        for buffer in model.buffers():
-            _take_from_first(buffer.detach())
+        with torch.no_grad():
+            for buffer in model.buffers():
+                _take_from_first(buffer)
 
 
 def _take_from_first(tensor: Tensor) -> None:
     """Give a tensor the values of the first rank, as bytes: gloo knows few dtypes, and no gaps."""
-    dense = tensor.contiguous()
+    if tensor.layout is not torch.strided:
+        found = agree(tensor)
+        if found is not tensor:
+            tensor.resize_as_sparse_(found).copy_(found)
+        return
+    for dim, (size, stride) in enumerate(zip(tensor.shape, tensor.stride(), strict=True)):
+        if size > 1 and not stride:  # it is expanded: all have the same memory
+            tensor = tensor.narrow(dim, 0, 1)
+    dense = tensor.resolve_conj().resolve_neg().contiguous()
     if dense.numel():
         distributed.broadcast(dense.view(-1).view(torch.uint8), 0)
     if dense is not tensor:
         tensor.copy_(dense)
+
+
+def check_lazy(model: nn.Module) -> None:
+    """Check that the ranks begin with the same weights: in the first step, each would draw its own.
+
+    Raises:
+        ConfigError: If a lazy layer has no weights yet, other than ones and zeros.
+    """
+    if count_ranks() == 1:
+        return
+    for path, module in model.named_modules():
+        lazy = [name for name, each in module.named_parameters(recurse=False) if is_lazy(each)]
+        if lazy and not isinstance(module, CONSTANT):
+            name = f"{path}.{lazy[0]}".lstrip(".")
+            raise ConfigError(
+                f"world_size: each rank would draw other weights for {name}, which has no shape before the"
+                " first step. Give the layer its sizes, or call the model once in cb_on_train_begin."
+            )
 
 
 def agree(value: T) -> T:

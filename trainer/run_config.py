@@ -74,7 +74,7 @@ class Configured:
         self._settings = read_settings(self._plain)
         self._shown = WatchedSettings(self._settings, self.watch)
         self._handed_out: Config | None = None
-        self._written_before: object = None  # of `cfg`, once it is handed out
+        self._written_before: Any = None  # of `cfg`, once it is handed out
 
     @property
     def settings(self) -> TrainingSettings:
@@ -114,15 +114,32 @@ class Configured:
             raise _changed("config", self._plain, self._handed_out)
         before = self._written_before
         if before is not None and OmegaConf.to_container(self._made) != before:
-            now = plain_config(self._made)
-            if now != self._plain:  # to resolve interpolations changes no value
+            # To resolve interpolations changes no value, but for what a resolver draws each time.
+            again = plain_config(OmegaConf.create(before))
+            now = _without_drawn(plain_config(self._made), self._plain, again)
+            if now != self._plain:
                 raise _changed("cfg", self._plain, now)
+
+
+def _without_drawn(now: Any, first: Any, again: Any) -> Any:  # noqa: ANN401 - any values of a config
+    """Return values, with the first ones in place of those that differ whenever they are resolved."""
+    kinds = {type(now), type(first), type(again)}
+    if kinds == {dict}:
+        return {
+            key: _without_drawn(value, first[key], again[key])
+            if key in first and key in again
+            else value
+            for key, value in now.items()
+        }
+    if kinds == {list} and len(now) == len(first) == len(again):
+        return [*map(_without_drawn, now, first, again)]
+    return now if first is again or first == again else first
 
 
 def _changed(name: str, before: Config, now: Config) -> ConfigError:
     """Return the error that names the first key that differs."""
     keys = [*before, *(key for key in now if key not in before)]
-    key = next(key for key in keys if before.get(key, ...) != now.get(key, ...))
+    key = next(key for key in keys if [before.get(key, ...)] != [now.get(key, ...)])
     return ConfigError(
         f"trainer.{name}: a callback has changed {key!r} in it, which has no effect. Set it in the config, or"
         " change the module itself, such as trainer.optimizer.param_groups; keep values of your own in an"

@@ -228,6 +228,7 @@ class ModularTaskTrainer(ReadOnly, Roles, Configured):
         self.environment |= examine(self.loaders, is_strict=self._settings.deterministic)
         found = find_on_all_ranks(self, self._settings)
         begin_training(self, self._plain, self._settings.seed)
+        ranks.check_lazy(self.model)
         if found is None:
             # After the callbacks, which thus see the same model when the run is resumed.
             begin_with_weights(self.model, self._settings.init_from)

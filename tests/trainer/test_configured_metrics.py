@@ -1,6 +1,7 @@
 """Configured metrics are measured from the start each time, and cost nothing without them."""
 
 import sys
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from sklearn.metrics import f1_score
 from torch import nn
 from user_modules import Interrupted, run_program, sabotage
 
-from trainer.configured_metrics import build_measures
+from trainer.configured_metrics import Measures, build_measures
 from trainer.errors import ConfigError
 from trainer.evaluation import evaluate
 from trainer.model_call import ModelCall
@@ -37,6 +38,12 @@ def test_metric_of_torchmetrics_is_measured_anew_each_time() -> None:
         assert values["f1"] == pytest.approx(f1_score(labels, guesses, average="macro"))
         each = [values[f"each/{place}"] for place in range(3)]
         assert each == pytest.approx(f1_score(labels, guesses, average=None).tolist())
+
+
+def test_value_with_a_gradient_is_a_number() -> None:
+    """PyTorch warns where such a tensor is made one."""
+    metric = SimpleNamespace(compute=lambda: torch.ones(1, requires_grad=True) * 2)
+    assert Measures({"a": metric}).compute() == {"a/0": 2}
 
 
 def test_chosen_metric_decides_which_iteration_is_the_best(

@@ -123,6 +123,13 @@ def test_metrics_are_numbers_with_names(metrics: Any, message: str) -> None:
         check_numbers(metrics)
 
 
+def test_metric_with_a_gradient_is_a_number() -> None:
+    """PyTorch warns where such a tensor is made one."""
+    metrics = {"a": torch.ones(1, requires_grad=True) * 2}
+    check_numbers(metrics)
+    assert float(metrics["a"]) == 2
+
+
 @pytest.mark.parametrize("event", ["iteration_end", "evaluation_end", "train_end"])
 def test_metric_without_a_name_is_refused(make_run: MakeRun, train: Train, event: str) -> None:
     """Whatever event it was added at; no file is left that nobody can read."""

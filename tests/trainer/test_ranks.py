@@ -122,6 +122,19 @@ def test_ranks_decide_together() -> None:
     in_two_ranks(check)
 
 
+def test_lazy_layers_that_draw_weights_are_refused() -> None:
+    """Each rank would begin with its own."""
+    ranks.check_lazy(nn.LazyLinear(2))
+
+    def check() -> None:
+        ranks.check_lazy(nn.Sequential(nn.Linear(1, 2), nn.LazyBatchNorm1d()))
+        with pytest.raises(ConfigError, match=r"other weights for 1\.weight, which has no shape"):
+            ranks.check_lazy(nn.Sequential(nn.Linear(1, 2), nn.LazyLinear(2)))
+
+    in_two_ranks(check)
+
+
+@pytest.mark.filterwarnings("ignore:Sparse CSR")
 def test_random_numbers_differ_in_the_steps_and_agree_afterwards() -> None:
     """The buffers of the model are those of the first rank then."""
 
@@ -131,6 +144,12 @@ def test_random_numbers_differ_in_the_steps_and_agree_afterwards() -> None:
         for dtype in (torch.bool, torch.uint16, torch.complex64, torch.float8_e4m3fn):
             model.register_buffer(f"of_{dtype}".replace(".", "_"), mine.to(dtype).T)
         model.register_buffer("empty", torch.ones(0))
+        model.register_buffer("conjugate", torch.complex(mine, mine).conj())
+        model.register_buffer("negative", torch.complex(mine, mine).conj().imag)
+        model.register_buffer("expanded", mine[:, :1].expand(4, 2, 3))
+        for number, layout in enumerate((torch.sparse_coo, torch.sparse_csr)):
+            sparse = torch.triu(mine, distributed.get_rank()).to_sparse(layout=layout)
+            model.register_buffer(f"sparse{number}", sparse)
         torch.manual_seed(0)
         with ranks.own_random_numbers(0, 1, model):
             drawn = torch.rand(1).item()
@@ -138,7 +157,9 @@ def test_random_numbers_differ_in_the_steps_and_agree_afterwards() -> None:
         assert ranks.is_any(ranks.agree(drawn) != drawn)
         afterwards = torch.rand(1).item()
         assert ranks.agree(afterwards) == afterwards
-        buffers = [each.tolist() for each in model.buffers()]
+        buffers = [each.to_dense().tolist() for each in model.buffers()]
+        assert model.negative.tolist() == [[-1] * 3] * 2
+        assert model.sparse1.to_dense().tolist() == [[1, 1, 1], [0, 1, 1]]
         assert model.of_torch_complex64.tolist() == [[1, 1]] * 3
         assert ranks.agree(buffers) == buffers
 

@@ -59,6 +59,9 @@ def test_configuration_that_is_only_read_is_unchanged() -> None:
     assert run.config["twice"] == run.cfg.twice == 3
     assert run.cfg.drawn != run.config["drawn"]
     run.check_unchanged()
-    resolved = Configured(OmegaConf.create(GIVEN))
+    resolved = Configured(OmegaConf.create({**given, "model": {"drawn": ["${new:}"], "a": 1}}))
     OmegaConf.resolve(resolved.cfg)
     resolved.check_unchanged()
+    resolved.cfg.model.a = 2
+    with pytest.raises(ConfigError, match="has changed 'model' in it"):
+        resolved.check_unchanged()

@@ -195,9 +195,19 @@ class Pickled:
     memories: Sequence[Memory]
 
     def save(self, file: IO[bytes]) -> None:
-        """Write a file for `torch.load`; where memory is large, it begins with a page of the file."""
-        with _aligned(max((memory.piece.nbytes for memory in self.memories), default=0)):
-            torch.save(self, file, pickle_module=_InPlaceOfPickle)
+        """Write a file for `torch.load`; where memory is large, it begins with a page of the file.
+
+        Raises:
+            OSError: If the file cannot be written.
+        """
+        try:
+            with _aligned(max((memory.piece.nbytes for memory in self.memories), default=0)):
+                torch.save(self, file, pickle_module=_InPlaceOfPickle)
+        except RuntimeError as error:
+            # PyTorch ends the file also after an error, and then raises that its length is wrong.
+            if isinstance(error.__context__, OSError):
+                raise error.__context__ from None
+            raise
 
 
 def _aligned(largest: int) -> AbstractContextManager[object]:

@@ -1,12 +1,15 @@
 """A state is pickled once, with names for the memory of its tensors, and `torch.save` writes the rest."""
 
+import errno
 import io
 import pickle
+from typing import Any
 
 import pytest
 import torch
 
 from trainer.checkpoints.fast_pickle import Memory, Pickled, pickle_of, place_of_unsavable
+from trainer.durable_files import PAGE
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bool, torch.bfloat16, torch.uint16])
@@ -30,6 +33,21 @@ def test_file_is_not_written_where_pytorch_has_other_names() -> None:
     content = pickle_of([torch.ones(4)], lambda _: memory.recipe_of(memory.piece))
     with pytest.raises(RuntimeError, match=r"PyTorch calls .*'7', 'cpu', 4.*'0', 'cpu', 4"):
         Pickled(content, [memory]).save(io.BytesIO())
+
+
+def test_error_of_the_file_is_raised() -> None:
+    """PyTorch's own, that the file has another length than it thinks, would hide a full disk."""
+
+    class Full(io.BytesIO):
+        def write(self, content: Any) -> int:
+            if len(content) > PAGE:
+                raise OSError(errno.ENOSPC, "full")
+            return len(content)
+
+    memory = Memory(torch.ones(1 << 15), 0, "cpu")
+    content = pickle_of(torch.ones(4), lambda _: memory.recipe_of(memory.piece))
+    with pytest.raises(OSError, match="full"):
+        Pickled(content, [memory]).save(Full())
 
 
 def test_memory_is_read_to_the_device_that_it_names() -> None:
