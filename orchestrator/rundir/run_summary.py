@@ -15,6 +15,7 @@ from orchestrator.rundir.note import NO_NOTE, Note
 from orchestrator.rundir.note_file import read_note
 from orchestrator.rundir.program_files import read_reported
 from orchestrator.rundir.run_metrics import NO_OUTCOME, Outcome
+from orchestrator.rundir.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Report:
     """The report on one run; ``progress`` and ``outcome`` are what its program has told by now.
+
+    Test results count once the run is done.
 
     ``overrides``, ``given`` and ``choices`` are those of its ``ChosenValues``.
     """
@@ -67,6 +70,8 @@ def report_on_seen(
             identity, seen = {}, replace(seen, flaw=str(error))
     if outcome.refused and not seen.flaw:
         seen = replace(seen, flaw=_unread(outcome.refused))
+    if outcome.results and seen.state is not State.DONE:  # the attempt ended otherwise behind them
+        outcome = replace(outcome, results={}, best={}, best_iteration=None)
     chosen = parse_chosen(identity)
     return Report(
         RunId(run_dir.rpartition("/")[2]),

@@ -19,7 +19,7 @@ from .conftest import GRID, Grid, leave, write_log
 
 
 def test_everything_about_a_run_is_told(grid: Grid, output: Callable[[], str]) -> None:
-    """State, axes, attempts, error, results, paths, and the command that continues it."""
+    """State, axes, attempts, error, paths, and the command that continues it."""
     directory = grid.make(0.2, 1, record=Record.FAILED)
     leave(directory, **{"test/loss": 0.25})
     write_log(directory, b"...")
@@ -29,12 +29,12 @@ def test_everything_about_a_run_is_told(grid: Grid, output: Callable[[], str]) -
         f"run {directory.run_id}  failed  attempt 1 failed, error: it was not to be",
         "lr                     0.2",
         "error                  it was not to be",
-        "test/loss              0.25",
         str(directory.config),
         "attempt-001.log",
         "conf lr=0.2 seed=1\n",
     ):
         assert part in told
+    assert "test/loss" not in told  # its program wrote results, and failed nevertheless
 
 
 def test_best_iteration_and_its_checkpoint_are_named(grid: Grid, output: Callable[[], str]) -> None:
@@ -45,12 +45,15 @@ def test_best_iteration_and_its_checkpoint_are_named(grid: Grid, output: Callabl
     grid.orch("show", directory.run_id, *GRID, "--json")
     assert json.loads(output())["best"] is None
     best = {"iteration": 7, "validation/loss": 0.25}
-    directory.results.write_text(json.dumps({"schema": 1, "test": {}, "best": best}))
+    directory.results.write_text(
+        json.dumps({"schema": 1, "test": {"test/loss": 0.5}, "best": best})
+    )
     checkpoint = directory.path / "checkpoints/best.pt"
     checkpoint.parent.mkdir()
     checkpoint.touch()
     grid.orch("show", directory.run_id, *GRID)
     told = output()
+    assert "test/loss              0.5\n" in told
     assert "best                   iteration 7, validation/loss 0.25\n" in told
     assert f"best checkpoint        {checkpoint}\n" in told
     grid.orch("show", directory.run_id, *GRID, "--json")
