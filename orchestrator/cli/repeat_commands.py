@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from orchestrator.cli.command_for_run import find_own_command, is_halving, settings_in
 from orchestrator.cli.lookup import source_of
 from orchestrator.cli.next_command import next_command, options_of_experiment
+from orchestrator.cli.repeated_halving import halving_words
 from orchestrator.cli.tables import count_of
 from orchestrator.config.overrides import as_override
 from orchestrator.errors import OrchestratorError
@@ -36,7 +37,8 @@ def find_repeat_commands(
     groups: dict[str, list[RunResults]] = {}
     for run in runs:
         if run.run_id in facts:
-            settings = sorted(settings_in(facts[run.run_id].code.get("typed")))
+            typed = settings_in(facts[run.run_id].code.get("typed"))
+            settings = sorted(text for text in typed if not is_halving(text))
             shared = [sorted(run.overrides), [*run.given.items()], settings]
             made = json.dumps(shared, sort_keys=True)
             groups.setdefault(made, []).append(run)
@@ -68,22 +70,15 @@ def _repeat(
         start, equals, _ = word.partition("=")
         values = axes.get(start.lstrip("+"), ()) if equals else ()
         words.append(f"{start}={','.join(values)}" if len(values) > 1 else word)
-    if any(
-        each.report.seen.is_paused for each in facts
-    ):  # else they were trained to their ends since
-        words += halving_of(first, words)
     line = argparse.Namespace(**{**vars(options), "overrides": words})
     with suppress(OrchestratorError):
-        made = load_plan(source_of(line)).plan.selection.runs
+        planned = load_plan(source_of(line))
+        is_halved = planned.described.settings.halving is not None
+        line.overrides = [*words, *halving_words(facts, words, is_configured=is_halved)]
+        made = planned.plan.selection.runs
         if len(find_places(made, {RunId(run.run_id) for run in group})) == len(group):
             return next_command(line, "run"), len(made) - len(group)
     return None
-
-
-def halving_of(run: RunFacts, overrides: Sequence[str]) -> list[str]:
-    """Return how the command of a run said that runs are halved, unless overrides say so already."""
-    is_told = any(map(is_halving, overrides))
-    return [] if is_told else [*filter(is_halving, settings_in(run.code.get("typed")))]
 
 
 def _values_of(runs: Sequence[RunResults], key: str) -> Sequence[str]:

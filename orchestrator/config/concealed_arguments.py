@@ -64,8 +64,9 @@ def without_secret(override: str) -> str:
     path = _STEP.findall(key.partition("@")[0])
     is_list = value.startswith("[")
     members = _MEMBER.findall(value) if is_list or value.startswith("{") else ()
+    plain, option = value.strip("\"' "), _OPTION.fullmatch(key)
     found = (
-        is_secret(path, value.strip("\"' "))
+        (_is_credential(option[1], plain) if option else is_secret(path, plain))
         or holds_credential(value)
         or any(is_credential(name) or is_secret([name], text) for name, text in members)
     )
@@ -121,7 +122,7 @@ def _is_credential(name: str, text: str) -> bool:
     if text.startswith(("$", "{")) or text.lower() in _SWITCHES:
         return False
     words = words_of(name)
-    if words[0] in _SWITCHING or words[-1] in _PLACES:
+    if words and (words[0] in _SWITCHING or words[-1] in _PLACES):
         return False
     return is_secret([name], int(text) if _COUNT.fullmatch(text) else text)
 

@@ -14,6 +14,7 @@ from orchestrator.cli.json_text import write_json
 from orchestrator.cli.next_command import next_command, options_of_experiment
 from orchestrator.cli.picture_file import check_out, write_out
 from orchestrator.cli.picture_notes import notes_on_runs
+from orchestrator.cli.repeated_halving import halving_words
 from orchestrator.cli.report_contents import (
     collect,
     describe_runs,
@@ -151,7 +152,7 @@ def _commands(
     if found.planned is not None:
         yield (
             "execute what is not done yet, or all of it in an empty results_dir",
-            next_command(_with_halving(facts, options), "run"),
+            next_command(_with_halving(found, facts, options), "run"),
         )
     else:
         from orchestrator.cli.repeat_commands import find_repeat_commands  # noqa: PLC0415 # composes configs
@@ -164,17 +165,12 @@ def _commands(
     )
 
 
-def _with_halving(facts: Mapping[str, RunFacts], options: argparse.Namespace) -> argparse.Namespace:
-    """Return the options with how the command of most runs halved them, unless they say how.
-
-    Where no run is paused any more, all have been trained to their ends since, without.
-    """
-    from orchestrator.cli.repeat_commands import halving_of  # noqa: PLC0415 # composes configs
-
-    if not any(each.report.seen.is_paused for each in facts.values()):
-        return options
-    typed = [words for each in facts.values() if (words := halving_of(each, options.overrides))]
-    words = max(typed, key=typed.count, default=[])
+def _with_halving(
+    found: ComparedRuns, facts: Mapping[str, RunFacts], options: argparse.Namespace
+) -> argparse.Namespace:
+    """Return the options with how the runs were halved, unless they say how."""
+    is_configured = found.described.settings.halving is not None
+    words = halving_words(facts.values(), options.overrides, is_configured=is_configured)
     return argparse.Namespace(**{**vars(options), "overrides": [*options.overrides, *words]})
 
 
@@ -182,7 +178,7 @@ def _describe_halving(
     found: ComparedRuns, facts: Mapping[str, RunFacts], options: argparse.Namespace
 ) -> Iterator[tuple[str, str]]:
     """Yield that runs were compared while they were trained, and how many were trained no further."""
-    typed = [*filter(is_halving, _with_halving(facts, options).overrides)]
+    typed = [*filter(is_halving, _with_halving(found, facts, options).overrides)]
     is_off = bool(typed) and typed[-1].endswith(f"={NO_HALVING}")
     if (typed or found.described.settings.halving is not None) and not is_off:
         how = ", ".join(typed) or "orch.halving of the config"

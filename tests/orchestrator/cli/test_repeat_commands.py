@@ -124,11 +124,18 @@ def test_halved_runs_are_halved_again(folder: Path) -> None:
         }
         path.write_text(json.dumps({"attempts": [attempt]}))
     ((_, line),) = _repeat(folder)
-    assert (
-        line == f"orch run --config-dir={folder} seed=1,2"
-    )  # all were trained to their ends since
+    assert line == f"orch run --config-dir={folder} seed=1,2 {typed}"
     options = parse_arguments(["show", f"--config-dir={folder}", "x"])
-    directory = load_plan(source_of(options)).experiment.standing()[0]
+    directory, other = load_plan(source_of(options)).experiment.standing()
+    done = Status(Record.DONE, 1, "2026-11-29T10:00:00+00:00", "box", 1)
+    for each in (directory, other):
+        each.write_status(done)
+    ((_, line),) = _repeat(folder)
+    assert line == f"orch run --config-dir={folder} seed=1,2"  # trained to their ends since
+    with (folder / "config.yaml").open("a") as config:
+        config.write("\norch: {halving: 'loss:min:3'}\n")
+    ((_, line),) = _repeat(folder)
+    assert line == f"orch run --config-dir={folder} seed=1,2 orch.halving=none"
     paused = Status(Record.INTERRUPTED, 1, "2026-11-29T10:00:00+00:00", "box", 1, reason=PAUSED)
     directory.write_status(paused)
     ((_, line),) = _repeat(folder)

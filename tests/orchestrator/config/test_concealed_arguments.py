@@ -56,6 +56,14 @@ def test_argument_behind_its_option_is_concealed() -> None:
         ["train", "--use-auth-token", "true", "--secret-dim", "4", "--token", "--lr=0.1"],
         ["train", "--token", "$TOKEN", "--password", "${oc.env:PW}", "--token", "{token}"],
         ["sh", "-c", "train --token $TOKEN --password '$PW' --key {key}; echo a=b c:d"],
+        [
+            "p",
+            "--password-file=/run/pw",
+            "--api-key-env=KEY",
+            "--no-password=true",
+            "--password=$PW",
+        ],
+        ["p", "--Ω", "{text}", "--_", "x", "-_=x", "--学习率", "0.1", "--é=x", "--=x"],
         ["train", "url=http://host:80/a", "lr=[1,2]", "x={a: 1}", "--", "-", ""],
     ],
 )
