@@ -2,8 +2,8 @@
 
 The host needs longer to launch the kernels of a small model, one after the other, than the GPU to compute
 them. A CUDA graph launches those of a whole step at once. It repeats kernels, but no line of Python: a step
-with anything else in it is computed as before, and a line says why. That a replayed step gives the same bits
-as a computed one is checked when it has been recorded, after iterations that double in number, and after each
+with anything else in it is computed as before, and a line says why: what changes in a step is looked at in each
+that is computed before its shape is recorded. That a replayed step gives the same bits as a computed one is checked when it has been recorded, after iterations that double in number, and after each
 that may be the last one.
 """
 
@@ -12,7 +12,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from torch.optim import SGD
+from torch.nn.parameter import is_lazy
 
 from trainer.batch_shape import shape_of
 from trainer.batch_structure import bring
@@ -22,8 +22,14 @@ from trainer.errors import is_out_of_memory, listed
 from trainer.loading.contents import digest_of_samples
 from trainer.ranks import count_ranks
 from trainer.reached_values import reached_values
+from trainer.recordable_optimizer import (
+    is_pytorchs,
+    is_recordable,
+    place_of,
+    places_of_state,
+)
 from trainer.recorded_step import RecordedStep, rates_of
-from trainer.replay_check import as_error
+from trainer.replay_check import as_error, kept_gradients
 from trainer.run_files import say
 from trainer.seeding import cpu_random_state
 from trainer.target_errors import first_line
@@ -31,7 +37,7 @@ from trainer.unsaved_state import differ
 from trainer.update import closure_parameter
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import torch
     from torch import Tensor
@@ -67,25 +73,13 @@ def choose_captured_steps(trainer: Capturing, settings: TrainingSettings) -> Cap
     if reason := _foreseen(trainer, settings):
         _tell(reason)
         return None
-    optimizer = trainer.update.optimizer
     return CapturedSteps(
         trainer.update,
         graphs,
-        has_optimizer=not trainer.schedule.is_per_update and is_recordable(optimizer),
+        is_per_update=trainer.schedule.is_per_update,
         is_changing=trainer.callbacks.may_change_modules,
         last=settings.iterations if settings.stopping == StoppingSettings() else 0,
     )
-
-
-def is_recordable(optimizer: torch.optim.Optimizer) -> bool:
-    """Return whether the steps of an optimizer are computed by the GPU alone, as far as PyTorch says so."""
-    is_capturable = all(group.get("capturable") for group in optimizer.param_groups)
-    return type(optimizer) is SGD or (is_pytorchs(optimizer) and is_capturable)
-
-
-def is_pytorchs(optimizer: torch.optim.Optimizer) -> bool:
-    """Return whether the class of an optimizer comes with PyTorch."""
-    return type(optimizer).__module__.startswith("torch.optim.")
 
 
 class CapturedSteps:
@@ -94,32 +88,36 @@ class CapturedSteps:
     Args:
         update: Takes the steps that are computed.
         graphs: Records and replays.
-        has_optimizer: Whether the step of the optimizer is recorded, too; otherwise the gradients only.
+        is_per_update: Whether rates change at each step, so that the step of the optimizer is not recorded, but
+            the gradients only.
         is_changing: Whether callbacks may change modules between iterations.
         last: The last iteration; 0 if any may be the last one.
     """
 
     def __init__(
-        self, update: Update, graphs: Graphs, *, has_optimizer: bool, is_changing: bool, last: int
+        self, update: Update, graphs: Graphs, *, is_per_update: bool, is_changing: bool, last: int
     ) -> None:
         self._update = update
         self._graphs = graphs
-        self._has_optimizer = has_optimizer
+        self._is_per_update = is_per_update
+        self._has_optimizer = False
         self._is_changing = is_changing
         self._last = last
         self._is_over = False
-        self._is_watched = False
         self._computed: dict[Shape, int] = {}  # how many steps, per shape
         self._recorded: dict[Shape, RecordedStep] = {}
         self._basis: object = None  # what must be as it was when they were recorded ...
+        self._state: object = None  # ... what the optimizer keeps, at the end of an iteration ...
         self._values_then: dict[str, object] = {}  # ... and what Python reads
         self._rates: object = None
         self._iterations = 0  # since steps have been recorded
 
     def begin_iteration(self) -> None:
-        """Forget what was recorded, unless the modules are as they were."""
-        basis = self._basis_now()
-        if basis != self._basis:
+        """Forget what was recorded, unless the modules and the optimizer are as they were."""
+        optimizer = self._update.optimizer
+        self._has_optimizer = not self._is_per_update and is_recordable(optimizer)
+        basis = (self._basis_now(), self._has_optimizer)
+        if basis != self._basis or places_of_state(optimizer) != self._state:
             self._recorded.clear()
             self._computed.clear()  # optimizers prepare things at the first step of a parameter
         elif self._recorded and (self._is_changing or self._find_changed(self._values_then)):
@@ -132,13 +130,15 @@ class CapturedSteps:
         Raises:
             ConfigError: If a replayed step gives other bits than a computed one.
         """
+        self._state = places_of_state(self._update.optimizer)
         if not self._recorded:
             return
         self._iterations += 1
         is_power_of_2 = self._iterations & (self._iterations - 1) == 0
-        if is_power_of_2 or self._last in (0, iteration):
-            for step in self._recorded.values():
-                self._check(step)
+        with kept_gradients(self._update):
+            if is_power_of_2 or self._last in (0, iteration):
+                for step in self._recorded.values():
+                    self._check(step)
 
     def take(self, batches: Sequence[Batch]) -> tuple[Tensor, int]:
         """Take one step, as `Update.take`."""
@@ -163,13 +163,12 @@ class CapturedSteps:
         return loss, step.samples
 
     def _compute(self, shape: Shape, batches: list[Batch]) -> tuple[Tensor, int]:
-        """Take a step call by call, and look once at what changes in it."""
-        done = self._computed.get(shape, 0)
-        if len(self._computed) < MOST_SHAPES or done:
-            self._computed[shape] = done + 1
-        if self._is_watched or not done:
+        """Take a step call by call, and look at what changes in it."""
+        if shape not in self._computed and len(self._computed) == MOST_SHAPES:
+            self._give_up(f"batches have more than {MOST_SHAPES} shapes")
+        if self._is_over or any(map(is_lazy, self._parameters())):  # those are made in this step
             return self._update.take(batches)
-        self._is_watched = True
+        self._computed[shape] = self._computed.get(shape, 0) + 1
         basis, values = self._basis_now(), self._values()
         random_state = digest_of_samples(cpu_random_state())
         taken = self._update.take(batches)
@@ -230,11 +229,15 @@ class CapturedSteps:
         """Return the modes of the modules, and where their tensors are."""
         modules = [part for each in self._update.modules.values() for part in each.modules()]
         tensors = [
-            (each.data_ptr(), each.requires_grad)
+            (place_of(each), each.requires_grad)
             for part in modules
             for each in (*part.parameters(recurse=False), *part.buffers(recurse=False))
         ]
         return [(id(part), part.training) for part in modules], tensors
+
+    def _parameters(self) -> Iterator[Tensor]:
+        for each in self._update.modules.values():
+            yield from each.parameters()
 
     def _values(self) -> dict[str, object]:
         """Return the values that the code of the step reaches, but parameters and buffers."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import torch
@@ -57,6 +58,18 @@ def check_replay(
             graphs.set_random_state(random_state)
     if wrong := _first_difference(*found):
         raise as_error(f"{wrong} is another one where a step is replayed than where it is computed")
+
+
+@contextmanager
+def kept_gradients(update: Update) -> Iterator[None]:
+    """Leave the gradients as they are, in tensors of their own: callbacks read and keep them."""
+    parameters = [each for module in update.modules.values() for each in module.parameters()]
+    before = [None if each.grad is None else each.grad.clone() for each in parameters]
+    try:
+        yield
+    finally:
+        for parameter, gradient in zip(parameters, before, strict=True):
+            parameter.grad = gradient
 
 
 def as_error(difference: str) -> ConfigError:

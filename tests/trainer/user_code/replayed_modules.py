@@ -42,6 +42,23 @@ class Counting(Odd):
         return x
 
 
+class CountingFew(Odd):
+    """A model that counts its steps with few samples, such as the last of each pass."""
+
+    steps = 0
+
+    def changed(self, x: Tensor) -> Tensor:
+        self.steps += self.training and len(x) < 5
+        return x
+
+
+class Lazy(nn.Sequential):
+    """A model whose weights are made in its first step."""
+
+    def __init__(self) -> None:
+        super().__init__(nn.LazyLinear(8), nn.ReLU(), nn.LazyLinear(2))
+
+
 class Remembering(Odd):
     """A model that keeps a tensor, which is none of its buffers."""
 
@@ -144,6 +161,49 @@ class Annealing:
 
     def cb_on_iteration_begin(self, trainer: Any, iteration: int) -> None:
         trainer.model[3].p = 0.1 * iteration
+
+
+class Reading:
+    """Keeps and reads the gradients of the last step of an iteration."""
+
+    def __init__(self) -> None:
+        self.kept: list[Tensor] = []
+
+    def cb_on_iteration_end(self, trainer: Any, _: int, metrics: dict[str, Any]) -> None:
+        now = [each.grad for each in trainer.model.parameters()]
+        for before, after in zip(self.kept, now, strict=False):
+            metrics["turn"] = metrics.get("turn", 0) + (before * after).sum().item()
+        self.kept = now
+
+
+class Restarting:
+    """Clears what the optimizer keeps."""
+
+    def cb_on_iteration_begin(self, trainer: Any, iteration: int) -> None:
+        if iteration == 3:
+            trainer.optimizer.state.clear()
+
+
+class Looking:
+    """Counts steps in a hook of the optimizer, and changes the weights at each seventh."""
+
+    steps = 0
+
+    def cb_on_train_begin(self, trainer: Any) -> None:
+        trainer.optimizer.register_step_post_hook(self.look)
+
+    def look(self, optimizer: torch.optim.Optimizer, *_: object) -> None:
+        self.steps += 1
+        if self.steps % 7 == 0:
+            with torch.no_grad():
+                for each in optimizer.param_groups[0]["params"]:
+                    each.mul_(0.9)
+
+    def state_dict(self) -> dict[str, int]:
+        return {"steps": self.steps}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        self.steps = state["steps"]
 
 
 class Freezing:
