@@ -44,7 +44,7 @@ def load_model(run_dir: Path | str, weights: str, device: str | torch.device) ->
     config = plain_config(read_config(run_dir / CONFIG))
     before = rng_state()
     try:
-        model = build_model(config)
+        model = build_model(config).eval()  # it was saved so: a model may change its weights then
     finally:
         restore_rng_state(before)
     try:
@@ -56,7 +56,7 @@ def load_model(run_dir: Path | str, weights: str, device: str | torch.device) ->
             f"{run_dir}: its weights do not fit {type(model).__name__} as it is built: {reason:.300}. If"
             " callbacks changed the model, or its code has changed since, undo the change."
         ) from error
-    return model.to(device).eval()
+    return model.to(device)
 
 
 def _use_average(model: nn.Module, states: Mapping[str, Any], config: Config) -> None:

@@ -235,6 +235,8 @@ class ModularTaskTrainer(ReadOnly, Roles, Configured):
             check_savable(lambda: state_of(self))
             self.rehearsal.begin()
         else:
+            # As when it was saved: a model may change its weights when it is switched, as LoRA merges them.
+            self.model.eval()
             resume(self, *found, self._settings.iterations)
 
     def _iterations(self, recorder: Recorder) -> Iterator[int]:

@@ -119,7 +119,7 @@ class TrainingSteps:
     def _begin(self, iteration: int) -> None:
         """Prepare modules for the steps of an iteration."""
         trainer = self._trainer
-        switch_to_training(trainer.model, is_first=self._checked is None)
+        switch_to_training(trainer.model, is_first=iteration == 1)
         trainer.update.set_mode(is_training=True)
         trainer.average.begin_iteration(iteration)
         if self._captured is not None:

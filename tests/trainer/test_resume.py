@@ -7,6 +7,7 @@ from random import Random
 from typing import Any
 
 import pytest
+import torch
 from omegaconf import OmegaConf
 from run_files import (
     Interrupt,
@@ -20,6 +21,9 @@ from run_files import (
 )
 from thinning import combined
 from user_modules import Interrupted, run_program, sabotage
+
+import trainer
+from trainer.checkpoints.reading import read_model_state
 
 SCHEDULERS: dict[str, dict[str, Any]] = {
     "none": {"name": "none"},
@@ -59,6 +63,14 @@ def test_resumed_cnn10_ends_with_the_same_digest(
         model=model | {"input_shape": [1, 8, 8], "classes": 10},
         optimizer={"_target_": "torch.optim.Adam", "lr": 0.003},
     )
+
+
+def test_model_that_changes_its_weights_for_evaluations_is_the_same(interrupt: Interrupt) -> None:
+    """It is saved as it was evaluated, and trained and loaded from there."""
+    broken = interrupt("iteration_begin", 3, model={"_target_": "odd_modules.Merging"})
+    weights = trainer.load(broken).state_dict()
+    saved = read_model_state(broken / "checkpoints" / "best.pt")
+    assert all(torch.equal(weights[name], each) for name, each in saved.items())
 
 
 def test_state_of_a_curriculum_survives(interrupt: Interrupt) -> None:

@@ -26,6 +26,27 @@ class Augmented(Tiny):
         self.train = AugmentedTensors(*self.train.tensors)
 
 
+class Merging(nn.Module):
+    """Add a low-rank update to frozen weights, which have it in evaluation mode, as loralib does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.frozen = nn.Linear(6, 2).requires_grad_(False)
+        self.down, self.up = nn.Parameter(torch.randn(2, 6)), nn.Parameter(torch.zeros(2, 2))
+
+    def train(self, mode: bool = True) -> "Merging":  # noqa: FBT001, FBT002 - as above
+        """Take the update out of the weights, or add it."""
+        if mode is not self.training:
+            with torch.no_grad():
+                self.frozen.weight += self.up @ self.down * (-1 if mode else 1)
+        return super().train(mode)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the logits."""
+        outputs: Tensor = self.frozen(x)
+        return outputs + x @ (self.up @ self.down).T if self.training else outputs
+
+
 def picture_set(seed: int) -> TensorDataset:
     """Make images (samples, 3, 8, 8) that lie in memory with the channels last."""
     generator = torch.Generator().manual_seed(seed)
