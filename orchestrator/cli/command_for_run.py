@@ -65,7 +65,7 @@ class OwnCommand:
             return self.unreadable
         named = ", ".join(self.differs_in[:_SHOWN])
         more = len(self.differs_in) - _SHOWN
-        named += f" and {more} more keys" if more > 0 else ""
+        named += f" and {more} more" if more > 0 else ""
         return f"it belongs to another config, which differs in {named or 'its structure'}"
 
 

@@ -69,4 +69,4 @@ class IdentityNotes:
 def _name(keys: Iterable[str]) -> str:
     named = list(keys)
     rest = len(named) - _SHOWN
-    return ", ".join(named[:_SHOWN]) + (f" and {rest} more keys" if rest > 0 else "")
+    return ", ".join(named[:_SHOWN]) + (f" and {rest} more" if rest > 0 else "")

@@ -60,7 +60,7 @@ def find_mismatch(directory: RunDirectory, arguments: Sequence[str]) -> str:
         found = list(_differences(composed, own, _excluded(directory)))
         if found:
             rest = len(found) - _MOST_KEYS
-            more = [f"and {rest} more keys"] if rest > 0 else []
+            more = [f"and {rest} more"] if rest > 0 else []
             told = "; ".join([*found[:_MOST_KEYS], *more])
             return f"the program composed another config ({_shown(path, directory)}): {told}"
     return ""

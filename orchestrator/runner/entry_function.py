@@ -104,7 +104,7 @@ def tell_end(error: BaseException) -> tuple[int, str]:
         sys.stderr,
         sys.__stderr__,
     ):  # the function may have replaced or closed the first
-        with contextlib.suppress(AttributeError, TypeError, ValueError, OSError):
+        with contextlib.suppress(Exception):  # whatever its own does
             stream.write(told.getvalue())  # type: ignore[union-attr] # AttributeError is suppressed
             stream.flush()  # type: ignore[union-attr] # as above
             break

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from orchestrator.rundir.state import Failure
 
 _PANELS: Final = 4
+_HIDDEN: Final = "***"
 _MOST_FAILURES: Final = 20
 _LONGEST_CONFIG: Final = 30_000  # characters
 
@@ -123,7 +124,7 @@ def _make_page(
         curve_notes=curve_notes,
         failures=list(_show_failures(failures[:_MOST_FAILURES], facts, conceal)),
         more_failures=max(0, len(failures) - _MOST_FAILURES),
-        commands=[(what, conceal(line)) for what, line in _commands(found, facts, options)],
+        commands=[_concealed(*each, conceal) for each in _commands(found, facts, options)],
         config=config,
         config_of=config_of,
         runs=report_tables.runs_table(found, compared, facts),
@@ -163,6 +164,12 @@ def _commands(
         "one run: its config, history, error and the command that continues it",
         next_command(options_of_experiment(options), "show", "RUN"),
     )
+
+
+def _concealed(what: str, line: str, conceal: Callable[[str], str]) -> tuple[str, str]:
+    """Return a command for the page, and what it does; a value that is concealed has to be put in again."""
+    shown = conceal(line)
+    return (f"{what} (put in the value that is *** here)" if _HIDDEN in shown else what), shown
 
 
 def _with_halving(

@@ -125,7 +125,7 @@ def _difference_of_others(seen: Seen) -> str:
 
     changes = look_back(seen.planned, _LOOKED_INTO).changes
     keys = [*dict.fromkeys(change.key for change in changes)]
-    more = f" and {len(keys) - _KEYS} more keys" if len(keys) > _KEYS else ""
+    more = f" and {len(keys) - _KEYS} more" if len(keys) > _KEYS else ""
     return f", of another {', '.join(keys[:_KEYS])}{more}" if keys else ""
 
 

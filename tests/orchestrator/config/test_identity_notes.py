@@ -14,7 +14,7 @@ def test_values_that_each_run_has_are_named_once() -> None:
     assert said.startswith("a, b.c, l.0 differ from run to run")
     many = IdentityNotes("/home/me")
     many.look_at({f"k{n}": n for n in range(9)}, [(f"k{n}",) for n in range(9)], [])
-    assert "k4 and 4 more keys differ" in many.say()[0]
+    assert "k4 and 4 more differ" in many.say()[0]
 
 
 def test_values_that_name_the_working_folder_are_named() -> None:

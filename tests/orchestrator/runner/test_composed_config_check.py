@@ -141,7 +141,7 @@ def test_many_differences_are_counted(tmp_path: Path) -> None:
     """The line stays short."""
     directory = _run(tmp_path)
     _leave(directory.path, "".join(f"key{number}: {number}\n" for number in range(20)))
-    assert find_mismatch(directory, ()).endswith("key4 is only there; and 24 more keys")
+    assert find_mismatch(directory, ()).endswith("key4 is only there; and 24 more")
 
 
 @pytest.mark.parametrize("lr", ["0.1", "0.2"])

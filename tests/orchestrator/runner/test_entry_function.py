@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import io
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ from orchestrator.runner.entry_function import (
     is_hydra_app,
     load,
     takes_arguments,
+    tell_end,
 )
 
 
@@ -58,3 +60,22 @@ def test_missing_function_is_one_line_with_those_there_are(
     with pytest.raises(MissingFunctionError, match="It defines none"):
         load("empty_of_test:main")
     assert load("entry_of_test:cli") is sys.modules["entry_of_test"].cli
+
+
+class Broken(io.StringIO):
+    """A stream of a program's own that fails in its own way."""
+
+    def write(self, text: str) -> int:
+        raise KeyError(text)
+
+
+@pytest.mark.parametrize("stderr", [None, Broken()])
+def test_error_is_told_whatever_stderr_is(
+    monkeypatch: pytest.MonkeyPatch, stderr: io.StringIO | None
+) -> None:
+    """It is printed to the first one, then, and handed on."""
+    first = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stderr)
+    monkeypatch.setattr(sys, "__stderr__", first)
+    assert tell_end(ValueError("told")) == (1, "ValueError: told\n")
+    assert first.getvalue() == "ValueError: told\n"

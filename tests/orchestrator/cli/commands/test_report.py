@@ -183,6 +183,14 @@ def test_credentials_are_concealed(grid: Grid, monkeypatch: pytest.MonkeyPatch) 
     assert content.count("***") >= 2
 
 
+def test_command_without_a_credential_says_that_it_lacks_one(grid: Grid) -> None:
+    """It was verified with the value that config.yaml has, and is that of another run without it."""
+    grid.make(0.1, 0)
+    page = write(grid, "lr=0.1", "seed=0", "orch.command=[train,--password,hunter2]")
+    assert "hunter2" not in page.text
+    assert "(put in the value that is *** here)" in page.text
+
+
 def test_same_runs_give_the_same_page(grid: Grid) -> None:
     """It says as of when it is by the runs, not by the clock."""
     leave(grid.make(0.1, 0), **{"test/loss": 1.0})
