@@ -180,7 +180,7 @@ def _brought(value: Any, saved: Saved, device: torch.device) -> Any:  # noqa: AN
 
 
 def _restore_kinds(optimizer: Optimizer, saved: State, *, is_placed: bool) -> None:
-    """Restore the dtypes of an optimizer's tensors: PyTorch casts them to those of the parameters.
+    """Restore an optimizer's strings, and the dtypes of its tensors: PyTorch casts them to those of the parameters.
 
     PyTorch also moves them to the device of the parameters. That is correct if the training moved to
     another kind of device; otherwise (`is_placed`) tensors that were on the CPU stay there, because
@@ -208,7 +208,8 @@ def _as_saved(loaded: Any, saved: Any, *, is_placed: bool) -> Any:  # noqa: ANN4
     if isinstance(saved, list | tuple) and isinstance(loaded, list | tuple):
         pairs = zip(loaded, saved, strict=True)
         return type(saved)(_as_saved(*pair, is_placed=is_placed) for pair in pairs)
-    return loaded
+    # PyTorch makes whatever can be iterated over again from its parts, and of a string something else.
+    return saved if isinstance(saved, str) else loaded
 
 
 def _stateful(trainer: Resumable) -> dict[str, Any]:

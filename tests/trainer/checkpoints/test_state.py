@@ -96,6 +96,15 @@ def test_counts_are_not_added_up() -> None:
     assert keeper.given["counted"] == Counter(a=2)
 
 
+def test_strings_that_an_optimizer_keeps_are_restored() -> None:
+    """PyTorch makes descriptions of generators of them."""
+    optimizer = torch.optim.SGD([nn.Parameter(torch.ones(2))], lr=0.1)
+    kept = {"mode": "slow", "past": ["fast", ("slow", 1)], "inside": {"mode": "fast"}}
+    state = optimizer.state_dict() | {"state": {0: kept}}
+    given_back(torch.device("cpu"), was_away=False, optimizer=(optimizer, state))
+    assert [*optimizer.state.values()] == [kept]
+
+
 @pytest.mark.parametrize(
     ("was_away", "is_away", "place"),
     [(True, True, "cpu"), (False, True, "meta"), (True, False, "cpu"), (False, False, "cpu")],
