@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from orchestrator.errors import UsageError
 from orchestrator.execution.protocols import Resources
 from orchestrator.execution.slots import count_slots, make_slots
-from orchestrator.execution.visible_gpus import NO_GPUS, GpuGate, choose
+from orchestrator.execution.visible_gpus import ALL, NO_GPUS, GpuGate, choose
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -45,12 +45,7 @@ def find_resources(  # noqa: PLR0913, PLR0917 # what it depends on
         UsageError: A GPU that the settings name does not exist, or a run takes more than there are.
     """
     share = settings.share
-    chosen = choose(found, share.gpus, os.environ.get("CUDA_VISIBLE_DEVICES"))
-    if 0 < len(chosen) < share.gpus_per_run:
-        raise UsageError(
-            f"orch.gpus_per_run is {share.gpus_per_run}, but runs may use {len(chosen)} here."
-            " Set it to a smaller number, or --gpus none."
-        )
+    chosen = _choose(share, found)
     processors = len(os.sched_getaffinity(0))
     per_gpu = _most_per_gpu(share, chosen, processors)
     count = count_slots(share.workers, len(chosen), processors, share.gpus_per_run, per_gpu)
@@ -60,7 +55,8 @@ def find_resources(  # noqa: PLR0913, PLR0917 # what it depends on
 
     def slots(wanted: int, threads_for: int | None = None) -> Sequence[Slot]:
         environment = {**variables, **_environment(share, threads_for or wanted)}
-        return make_slots(wanted, chosen, environment, per_run=share.gpus_per_run)
+        near = gpus.distance if share.gpus in (None, ALL) else None  # else in the order of the user
+        return make_slots(wanted, chosen, environment, per_run=share.gpus_per_run, distance=near)
 
     return Resources(
         # The threads per run follow from the setting, not from the number of runs.
@@ -75,6 +71,21 @@ def find_resources(  # noqa: PLR0913, PLR0917 # what it depends on
         packing=_pack(gpus, learn, per_gpu) if share.is_measured and per_gpu > 1 else None,
         daemon=daemon,
     )
+
+
+def _choose(share: Share, found: Sequence[Gpu]) -> Sequence[Gpu]:
+    """Return the GPUs that runs may use.
+
+    Raises:
+        UsageError: One that is named does not exist, or a run takes more than there are.
+    """
+    chosen = choose(found, share.gpus, os.environ.get("CUDA_VISIBLE_DEVICES"))
+    if 0 < len(chosen) < share.gpus_per_run:
+        raise UsageError(
+            f"orch.gpus_per_run is {share.gpus_per_run}, but runs may use {len(chosen)} here."
+            " Set it to a smaller number, or --gpus none."
+        )
+    return chosen
 
 
 # What many runs on a GPU need is imported only there.

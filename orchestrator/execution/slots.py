@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,21 +34,55 @@ class Slot:
     gpus: tuple[Gpu, ...] = field(default=(), compare=False)
 
 
+def group_gpus(
+    gpus: Sequence[Gpu], per_run: int, distance: Callable[[Gpu, Gpu], int] | None = None
+) -> list[tuple[Gpu, ...]]:
+    """Return groups of ``per_run`` GPUs that are near each other; what makes no whole group is left out.
+
+    The nearest ones become groups first, and of those that are equally near the first ones. Without ``distance``, groups
+    are neighbours in the sequence.
+    """
+    if distance is None or per_run == 1:
+        starts = range(0, len(gpus) - per_run + 1, per_run)
+        return [tuple(gpus[start : start + per_run]) for start in starts]
+    left, groups = list(gpus), []
+    while len(left) >= per_run:
+        _, group = min(
+            (_nearest(first, left, per_run, distance) for first in left), key=itemgetter(0)
+        )
+        groups.append(group)
+        left = [gpu for gpu in left if gpu not in group]
+    return sorted(groups, key=lambda group: gpus.index(group[0]))
+
+
+def _nearest(
+    first: Gpu, others: Sequence[Gpu], size: int, distance: Callable[[Gpu, Gpu], int]
+) -> tuple[int, tuple[Gpu, ...]]:
+    """Return a group that begins with a GPU, each the nearest to those before it, and all its distances together."""
+    total, group = 0, [first]
+    while len(group) < size:
+        to_all = {
+            gpu: sum(distance(each, gpu) for each in group) for gpu in others if gpu not in group
+        }
+        nearest = min(to_all, key=to_all.__getitem__)
+        total += to_all[nearest]
+        group.append(nearest)
+    return total, tuple(group)
+
+
 def make_slots(
     count: int,
     gpus: Sequence[Gpu] = (),
     environment: Mapping[str, str] | None = None,
     *,
     per_run: int = 1,
+    distance: Callable[[Gpu, Gpu], int] | None = None,
 ) -> tuple[Slot, ...]:
-    """Return ``count`` slots, spread over groups of ``per_run`` GPUs, if there are any.
+    """Return ``count`` slots, spread over groups of GPUs (``group_gpus``), if there are any.
 
-    A group has neighbouring numbers; GPUs that make no whole group are left out.
     ``environment`` holds the variables that the attempts in all of them get.
     """
-    starts = range(0, len(gpus) - per_run + 1, per_run)
-    groups = [tuple(gpus[start : start + per_run]) for start in starts]
-    slots = []
+    groups, slots = group_gpus(gpus, per_run, distance), []
     for number in range(count):
         group = groups[number % len(groups)] if groups else ()
         own = {"ORCH_SLOT": str(number)}

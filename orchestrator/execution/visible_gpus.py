@@ -26,6 +26,7 @@ _GIB: Final = 1 << 30
 # A GPU that others use is full below this share of free memory, if the config does not set one.
 _LEAST_SHARE: Final = 0.1
 _BETWEEN_LOOKS: Final = 1.0
+_UNKNOWN_DISTANCE: Final = 1000  # all levels of NVML are less
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,9 @@ class Gpus(Protocol):
 
     def memory_by_process(self, uuid: str | None) -> Mapping[int, int] | None:
         """Return the bytes that each process uses on a GPU, or None if the driver does not report it."""
+
+    def distance(self, one: Gpu, other: Gpu) -> int:
+        """Return how far two GPUs are from each other: 0 if NVLink connects them."""
 
 
 class Nvml:
@@ -81,6 +85,25 @@ class Nvml:
     def memory_by_process(self, uuid: str | None) -> dict[int, int] | None:
         """Return the bytes that each process uses on a GPU, or None if the driver does not report it."""
         return memory_by_process(uuid)
+
+    def distance(self, one: Gpu, other: Gpu) -> int:
+        """Return how far two GPUs are from each other: 0 if NVLink connects them.
+
+        Otherwise it is NVML's level of what connects them, from a PCIe switch to other sockets; more than that if the
+        driver does not tell.
+        """
+        nvml = nvml_library()
+        if nvml is None:
+            return _UNKNOWN_DISTANCE
+        try:
+            pair = [nvml.nvmlDeviceGetHandleByUUID(gpu.uuid) for gpu in (one, other)]
+            with contextlib.suppress(nvml.NVMLError):
+                status = nvml.nvmlDeviceGetP2PStatus(*pair, nvml.NVML_P2P_CAPS_INDEX_NVLINK)
+                if status == nvml.NVML_P2P_STATUS_OK:
+                    return 0
+            return 1 + int(nvml.nvmlDeviceGetTopologyCommonAncestor(*pair))
+        except nvml.NVMLError:
+            return _UNKNOWN_DISTANCE
 
     @staticmethod
     def _describe(nvml: Any, number: int) -> Gpu:  # noqa: ANN401 # the library has no types

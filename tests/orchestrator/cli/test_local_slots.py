@@ -57,6 +57,19 @@ def test_slots_follow_from_the_settings_and_change_on_request(
     assert first.environment["OMP_NUM_THREADS"] == (str(share.threads) if share.threads else "2")
 
 
+@pytest.mark.parametrize(("named", "groups"), [(None, "02"), ("all", "02"), ("3,2,1,0", "32")])
+def test_run_gets_gpus_that_are_near_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: str | None, groups: str
+) -> None:
+    """Or in the order in which the user has named them."""
+    monkeypatch.setattr(Nvml, "distance", lambda _, one, other: (one.number + other.number) % 2)
+    gpus = [Gpu(number, str(number), "H200", 1) for number in range(4)]
+    settings = Settings(share=Share(gpus=named, gpus_per_run=2))
+    control = ControlFile(tmp_path / "control.json", tmp_path)
+    found = find_resources(settings, Nvml(), gpus, 9, control, {}, learn=PeakMemory)
+    assert "".join(gpu.uuid for gpu in found.slots[0].gpus) == groups
+
+
 def test_run_cannot_take_more_gpus_than_there_are(tmp_path: Path) -> None:
     """One line says how many it may use."""
     control = ControlFile(tmp_path / "control.json", tmp_path)

@@ -1,6 +1,8 @@
 """Tests of orchestrator.execution.slots."""
 
-from orchestrator.execution.slots import Gpu, count_slots, make_slots, shares_gpu
+import pytest
+
+from orchestrator.execution.slots import Gpu, count_slots, group_gpus, make_slots, shares_gpu
 
 GPUS = [Gpu(number, f"GPU-{number}", "H200", 1 << 37) for number in range(2)]
 FIVE = [Gpu(number, f"GPU-{number}", "H200", 1 << 37) for number in range(5)]
@@ -40,6 +42,30 @@ def test_run_may_take_several_gpus_that_are_neighbours() -> None:
     assert not shares_gpu(slots[1], slots)
     assert slots[1].gpu == FIVE[2]
     assert slots[1].gpus == (FIVE[2], FIVE[3])
+
+
+@pytest.mark.parametrize(
+    ("near", "per_run", "groups"),
+    [
+        ([], 2, [(0, 1), (2, 3)]),
+        ([(0, 2), (1, 3)], 2, [(0, 2), (1, 3)]),  # as NVLink bridges on a board often are
+        ([(1, 4)], 2, [(0, 2), (1, 4)]),
+        ([(0, 3), (0, 4), (3, 4)], 3, [(0, 3, 4)]),
+        ([(1, 2)], 1, [(0,), (1,), (2,), (3,), (4,)]),
+        ([], 5, [(0, 1, 2, 3, 4)]),
+        ([], 6, []),
+    ],
+)
+def test_gpus_of_a_run_are_near_each_other(
+    near: list[tuple[int, int]], per_run: int, groups: list[tuple[int, ...]]
+) -> None:
+    """The first ones of those that are equally near; each is in one group at most."""
+
+    def distance(one: Gpu, other: Gpu) -> int:
+        return 0 if tuple(sorted((one.number, other.number))) in near else 51
+
+    found = group_gpus(FIVE, per_run, distance)
+    assert [tuple(gpu.number for gpu in group) for group in found] == groups
 
 
 def test_slots_are_as_many_as_there_are_groups() -> None:

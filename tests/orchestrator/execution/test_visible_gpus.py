@@ -187,3 +187,30 @@ def test_card_without_memory_of_its_own_is_there(monkeypatch: pytest.MonkeyPatch
     (gpu,) = Nvml().found()
     assert gpu.memory == 0
     assert Nvml().use(gpu) is None
+
+
+def test_gpus_that_nvlink_connects_are_nearest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then those below one PCIe switch, before those of another socket, and what the driver cannot tell."""
+    nvml = fake_nvml()
+    cards = [Gpu(number, f"GPU-{number}", "H200", 100 * GIB) for number in range(5)]
+
+    def status(_: str, other: str, kind: int) -> int:
+        if other == "card GPU-4":
+            raise nvml.NVMLError
+        assert kind == nvml.NVML_P2P_CAPS_INDEX_NVLINK
+        return nvml.NVML_P2P_STATUS_OK if other == "card GPU-1" else 5
+
+    def ancestor(_: str, other: str) -> int:
+        if other == "card GPU-4":
+            raise nvml.NVMLError
+        return 10 if other == "card GPU-2" else 50
+
+    nvml.NVML_P2P_CAPS_INDEX_NVLINK, nvml.NVML_P2P_STATUS_OK = 2, 0
+    nvml.nvmlDeviceGetP2PStatus, nvml.nvmlDeviceGetTopologyCommonAncestor = status, ancestor
+    monkeypatch.setitem(sys.modules, "pynvml", nvml)
+    far = [Nvml().distance(cards[0], other) for other in cards[1:]]
+    assert far == sorted({*far})
+    assert far[0] == 0
+    nvml_library.cache_clear()
+    monkeypatch.setitem(sys.modules, "pynvml", fake_nvml(works=False))
+    assert Nvml().distance(*cards[:2]) == far[-1]
