@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _STDERR: Final = 2
 _COMPLETE: Final = "__complete"  # how the scripts of orch completion ask
-_GARBAGE: Final = 100_000  # allocations before a garbage collection
+_GARBAGE: Final = 1_000_000  # allocations before a garbage collection
 _FOLDER_IS_GONE: Final = UsageError(
     "the working folder was removed. Change to a folder that is there."
 )

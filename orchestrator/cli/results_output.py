@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from orchestrator.cli.fast_tables import Column, print_columns
 from orchestrator.cli.results_formats import (
     TO_THE_BEST,
     is_of_single_runs,
@@ -19,8 +20,6 @@ from orchestrator.cli.table_columns import (
     first_column,
     fit_axes,
     fit_columns,
-    new_table,
-    print_table,
 )
 from orchestrator.cli.tables import note, tell_left_out
 from orchestrator.grid.identity import SHORT_ID_DIGITS, short
@@ -60,25 +59,23 @@ def print_comparison(
     all_axes = [row.overrides for row in compared.rows]
     fitted = fit_axes(all_axes, compared.axes, taken + first_column(texts, console), console)
     metrics = fit_columns(texts, taken + fitted.width, console)
-    table = new_table(
-        *(["run"] if single else []),
-        *fitted.headers,
-        "state" if single else "runs",
-        *metrics,
-        *([TO_THE_BEST] if shown else []),
-        *(["note"] if notes else []),
-    )
-    for place, row in enumerate(compared.rows):
-        style = "" if row.runs == row.with_results else "yellow"
-        table.add_row(
-            *([short(row.members[0][1].run_id)] if single else []),
-            *fitted.cells_of(row.overrides),
-            Text(counts[place], style=style),
-            *(shown_cell(row.cells.get(metric)) for metric in metrics),
-            *shown[place : place + 1],
-            *notes[place : place + 1],
-        )
-    print_table(table, console)
+    rows = compared.rows
+    columns = [
+        Column("run", [short(row.members[0][1].run_id) for row in rows]) if single else None,
+        *(
+            Column(header, fitted.texts_of(axis, all_axes))
+            for header, axis in zip(fitted.headers, fitted.widths, strict=True)
+        ),
+        Column(
+            "state" if single else "runs",
+            counts,
+            ["" if row.runs == row.with_results else "yellow" for row in rows],
+        ),
+        *(Column(key, [shown_cell(row.cells.get(key)) for row in rows]) for key in metrics),
+        Column(TO_THE_BEST, shown) if shown else None,
+        Column("note", notes, "dim") if notes else None,
+    ]
+    print_columns([*filter(None, columns)], console)
     tell_left_out(fitted.left_out, len(texts) - len(metrics), console)
     for told in notes_on_table(compared, differences, step):
         console.print(note(told))
@@ -94,7 +91,7 @@ def _texts_of_metrics(compared: ResultsTable) -> dict[str, list[str]]:
     }
 
 
-def _notes_of(compared: ResultsTable) -> list[Text]:
+def _notes_of(compared: ResultsTable) -> list[str]:
     """Return what is noted of single runs; an empty list if nothing is."""
-    notes = [note(str(row.members[0][1].note)) for row in compared.rows]
+    notes = [str(row.members[0][1].note) for row in compared.rows]
     return notes if any(notes) else []

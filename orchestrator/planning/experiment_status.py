@@ -76,6 +76,8 @@ class ExperimentStatus:
     def run_ids(self, states: Collection[State], *, with_others: bool) -> list[RunId]:
         """Return the IDs of the run directories in these states."""
         run_ids = self.existing if with_others else self._meant
+        if {*State} <= {*states}:
+            return [*run_ids]
         return [run_id for run_id in run_ids if self.existing[run_id].state in states]
 
     def reports_on(self, run_ids: Sequence[RunId]) -> list[Report]:
