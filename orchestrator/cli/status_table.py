@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from orchestrator.cli.fast_tables import Column, print_columns
 from orchestrator.cli.run_json import reason_of
-from orchestrator.cli.state_colours import COLOURS
+from orchestrator.cli.state_colours import COLOURS, word_of
 from orchestrator.cli.table_columns import (
     NOTE_WIDTH,
     first_column,
@@ -43,6 +43,7 @@ def print_status(  # noqa: PLR0913 # all that a table consists of
     console: Console,
     *,
     counts: Mapping[State, int] | None = None,
+    paused: int | None = None,
     total: int | None = None,
     live: Mapping[RunId, LiveResources] | None = None,
     standings: Mapping[RunId, Standing] | None = None,
@@ -53,6 +54,7 @@ def print_status(  # noqa: PLR0913 # all that a table consists of
         reports: The runs to list.
         console: The console.
         counts: The number of runs in each state, if it is not that of the reports.
+        paused: How many of the stale ones have paused, likewise.
         total: The number of runs from which these were chosen because they are many, if they were.
         live: What live runs use.
         standings: Where runs stand that are compared while they are trained.
@@ -64,7 +66,9 @@ def print_status(  # noqa: PLR0913 # all that a table consists of
         console.print(f"{those}; --all lists them.")
     if counts is None:
         counts = Counter(report.seen.state for report in reports)
-    console.print(states_line(fill_counts(counts)))
+    if paused is None:
+        paused = sum(report.seen.is_paused for report in reports)
+    console.print(states_line(fill_counts(counts), paused))
 
 
 def _print_runs(
@@ -98,7 +102,7 @@ def _print_runs(
             Column(header, fitted.texts_of(axis, all_axes))
             for header, axis in zip(fitted.headers, fitted.widths, strict=True)
         ),
-        Column("state", [it.value for it in states], [COLOURS[it] for it in states]),
+        Column("state", [word_of(it.seen) for it in shown], [COLOURS[it] for it in states]),
         Column("iteration", [iteration_of(report) for report in shown]),
         *(Column(key, cells[key]) for key in metrics),
     ]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
 
-from orchestrator.cli.state_colours import COLOURS
+from orchestrator.cli.state_colours import COLOURS, PAUSED, word_of
 from orchestrator.cli.table_columns import (
     fit_axes,
     keys_of,
@@ -57,7 +57,7 @@ def print_runs(plan: Plan, console: Console, states: Collection[State] | None) -
         table.add_row(
             short(decision.run.run_id),
             *fitted.cells_of(decision.run.overrides),
-            _state(decision.seen.state),
+            Text(word_of(decision.seen), style=COLOURS[decision.seen.state]),
             decision.action.value,
             note(decision.reason),
         )
@@ -166,7 +166,8 @@ def print_summary(
         chosen = f"{len(plan.decisions):>7} of them selected by  "
         console.print(Text.assemble(chosen, (printable(plan.only), "cyan")))
     if len(plan.decisions):  # a search that begins has none
-        console.print(states_line(plan.states))
+        paused = sum(seen.is_paused for _, seen in plan.decisions.observed())
+        console.print(states_line(plan.states, paused))
     if drift is not None:
         print_drift(drift, console)
 
@@ -240,9 +241,14 @@ def tell_left_out(axes: int, metrics: int, console: Console) -> None:
         console.print(Text(text, style="dim"))
 
 
-def states_line(counts: Mapping[State, int]) -> Text:
-    """Return the number of runs in each state that has any."""
-    parts = [Text.assemble(f"{counts[state]} ", _state(state)) for state in counts if counts[state]]
+def states_line(counts: Mapping[State, int], paused: int = 0) -> Text:
+    """Return the number of runs in each state that has any; ``paused`` of the stale ones have paused."""
+    told = [(state.value, count, COLOURS[state]) for state, count in counts.items()]
+    if paused:
+        at = [*counts].index(State.STALE)
+        stale, count, style = told[at]
+        told[at : at + 1] = (stale, count - paused, style), (PAUSED, paused, style)
+    parts = [Text.assemble(f"{count} ", (word, style)) for word, count, style in told if count]
     return Text(", ").join(parts)
 
 

@@ -48,6 +48,11 @@ class ExperimentStatus:
         counts[State.PENDING] += len(self.pending)
         return fill_counts(counts)
 
+    def count_paused(self, *, with_others: bool = False) -> int:
+        """Return how many of the stale runs have paused."""
+        run_ids = self.existing if with_others else self._meant
+        return sum(self.existing[run_id].is_paused for run_id in run_ids)
+
     @property
     def others(self) -> int:
         """The number of run directories that the grid does not name."""

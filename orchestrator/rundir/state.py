@@ -178,8 +178,8 @@ class Observation:
     @property
     def is_paused(self) -> bool:
         """Whether the program has paused after the iteration that it was told."""
-        is_stale = self.state is State.STALE
-        return is_stale and isinstance(self.status, Status) and self.status.reason == PAUSED
+        has_paused = isinstance(self.status, Status) and self.status.reason == PAUSED
+        return has_paused and self.state is State.STALE
 
     @property
     def saved(self) -> int:

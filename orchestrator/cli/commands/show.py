@@ -14,7 +14,7 @@ from orchestrator.cli.lookup import open_runs
 from orchestrator.cli.next_command import join_words, split_words
 from orchestrator.cli.run_json import report_as_json
 from orchestrator.cli.safe_output import on_one_line, print_hanging
-from orchestrator.cli.state_colours import COLOURS
+from orchestrator.cli.state_colours import COLOURS, word_of
 from orchestrator.config.concealed_arguments import arguments_without_secrets
 from orchestrator.errors import RunDirectoryError
 from orchestrator.grid.config_values import DELETED, label_of
@@ -53,7 +53,7 @@ def show(options: argparse.Namespace, console: Console) -> int:
     console.print(
         on_one_line(
             Text.assemble(
-                f"run {report.run_id}  ", (state.value, COLOURS[state]), f"  {report.seen.reason}"
+                f"run {report.run_id}  ", (word_of(report.seen), COLOURS[state]), f"  {report.seen.reason}"
             )
         ),
     )

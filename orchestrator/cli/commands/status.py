@@ -104,7 +104,13 @@ def _print_runs(
     standings = halved.standings(chosen) if halved else {}
     named = name_reports(chosen, status.experiment, status.pending)
     print_status(
-        named, console, counts=counts, total=total, live=_live(chosen), standings=standings
+        named,
+        console,
+        counts=counts,
+        paused=status.count_paused(with_others=options.all),
+        total=total,
+        live=_live(chosen),
+        standings=standings,
     )
     for line in halved.describe() if halved else ():
         console.print(note(line))

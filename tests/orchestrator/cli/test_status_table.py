@@ -76,3 +76,20 @@ def test_metric_stands_in_the_table_rather_than_that_a_run_has_finished(
 
 def _paused(status: Status) -> Observation:
     return Observation(status, attempts=1, progress=Progress(3, 9, {}, saved=3))
+
+
+def test_paused_runs_are_not_called_stale() -> None:
+    """Others were better, as with halving, or the user paused them: nothing has happened to them."""
+    asked, paused = (
+        Observation(Status(Record.INTERRUPTED, 1, "", "box", 1, reason=reason), attempts=1)
+        for reason in (None, PAUSED)
+    )
+    reports = [
+        Report(RunId(f"{number:016x}"), {"seed": number}, "then", seen)
+        for number, seen in enumerate((asked, paused, paused))
+    ]
+    file = io.StringIO()
+    print_status(reports, Console(file=file, width=200))
+    words = [line.split()[2] for line in file.getvalue().splitlines()[1:4]]
+    assert words == ["stale", "paused", "paused"]
+    assert file.getvalue().endswith("1 stale, 2 paused\n")
