@@ -140,6 +140,25 @@ class _ArgumentParser(argparse.ArgumentParser):
                 meant = self._suggest_option(name) or self._suggest_override(*words[at : at + 2])
                 self.error(f"there is no option {name}{meant}")
 
+    def check_repeats(self, words: Sequence[str]) -> None:
+        """Make sure that no option that takes one value is given two: argparse would take the last.
+
+        Raises:
+            UsageError: One is.
+        """
+        given: dict[argparse.Action, tuple[str, ...]] = {}
+        for at, word in enumerate(words):
+            if word == "--":
+                return
+            name, equals, value = word.partition("=")
+            action = self._option_string_actions.get(name)
+            if isinstance(action, argparse._StoreAction):  # noqa: SLF001 # it has no public name
+                length = action.nargs if isinstance(action.nargs, int) else 1
+                values = (value,) if equals else tuple(words[at + 1 : at + 1 + length])
+                if given.setdefault(action, values) != values:
+                    told = " and ".join(map(" ".join, (given[action], values)))
+                    self.error(f"{name} is given twice, with {told}. Give it once")
+
     def _suggest_option(self, name: str) -> str:
         """Return a question for the option that is meant, to end a sentence with; may be empty."""
         positional = [it.metavar for it in self._actions if not it.option_strings]
@@ -233,6 +252,7 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     options, rest = parser.parse_known_args(arguments)
     own = command_parser(options.command)
     own.check_options(rest)
+    own.check_repeats(rest)
     options = own.parse_intermixed_args(rest, options)
     own.sort_runs(options)
     check_show_options(options)

@@ -166,7 +166,7 @@ def _draw_heat_maps(
     down, across = options.heat
     compared = replace(compared, rows=compared.rows[: options.top])
     heat = heat_of(compared, down, across)
-    notes = list(notes_on_results(compared, metrics, found, None))
+    notes = list(notes_on_results(compared, metrics, found, in_order=False))
     described = {metric: describe_metric(metric, found.step) for metric in metrics}
     figure = draw_heat_maps(heat, (down, across), described, Caption(notes), look_of(options))
     return Picture(figure, "heat", metrics, compared.rows, notes)
@@ -183,7 +183,7 @@ def _draw_parallel_axes(
     axes = varying_axes(rows, compared.axes)
     if not axes:
         raise UsageError("--parallel: the rows differ in no axis. Leave it out.")
-    notes = list(notes_on_results(compared, metrics, found, None))
+    notes = list(notes_on_results(compared, metrics, found))
     described = {metric: describe_metric(metric, found.step) for metric in metrics}
     figure = draw_parallel_axes(rows, axes, described, Caption(notes), look_of(options))
     return Picture(figure, "parallel", metrics, rows, notes)

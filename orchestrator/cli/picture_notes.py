@@ -69,9 +69,22 @@ def notes_on_curves(
 
 
 def notes_on_results(
-    compared: ResultsTable, metrics: Sequence[str], found: ComparedRuns, band: Band | None
+    compared: ResultsTable,
+    metrics: Sequence[str],
+    found: ComparedRuns,
+    band: Band | None = None,
+    *,
+    in_order: bool = True,
 ) -> Iterator[str]:
-    """Yield the notes on a picture of results; ``band`` is what bars show, None without bars."""
+    """Yield the notes on a picture of results.
+
+    Args:
+        compared: The table that is drawn.
+        metrics: The metrics that are drawn.
+        found: The runs of the table.
+        band: What bars show; None without bars.
+        in_order: Whether the picture shows which row is better than another by their order.
+    """
     most = max((row.with_results for row in compared.rows), default=0)
     if most > 1:
         shown = "" if band is None else _band(band).replace("band", "bar")
@@ -87,12 +100,14 @@ def notes_on_results(
             )
         if compared.is_partial(metric):
             yield f"{metric}: some of the runs with results do not have it, and are in no mean of it"
-    yield from notes_on_runs(compared, found)
+    yield from notes_on_runs(compared, found, in_order=in_order)
 
 
-def notes_on_runs(compared: ResultsTable, found: ComparedRuns) -> Iterator[str]:
-    """Yield the order of the rows, and which runs are not among the results."""
-    if len(compared.rows) > 1 and compared.sorted_by:
+def notes_on_runs(
+    compared: ResultsTable, found: ComparedRuns, *, in_order: bool = True
+) -> Iterator[str]:
+    """Yield the order of the rows, if they are shown ``in_order``, and which runs are not among the results."""
+    if in_order and len(compared.rows) > 1 and compared.sorted_by:
         yield f"order: {order_of(compared)}"
     if states := _states(found):
         yield states

@@ -14,7 +14,7 @@ from orchestrator.cli.tables import count_of
 from orchestrator.grid.config_values import is_number
 from orchestrator.grid.identity import short
 from orchestrator.pictures.report_page import make_table
-from orchestrator.planning.results_by_axis import places_of
+from orchestrator.planning.results_by_axis import in_order, places_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,12 +41,11 @@ def axes_table(found: ComparedRuns, compared: ResultsTable) -> ReportTable:
             parts.append(count_of(selection.duplicates, "duplicate"))
         told = f"the grid: {', '.join([*parts, count_of(len(selection.runs), 'run')])}"
         return make_table(told, ["axis", "values"], rows)
-    axes = (*compared.axes, *compared.over)
     rows = [
         (axis, _listed([value for _, value in places_of(compared.rows, axis).values()]))
         for axis in compared.axes
     ]
-    rows += [(axis, "averaged over") for axis in axes if axis in compared.over]
+    rows += [(axis, _listed(_averaged_values(compared, axis))) for axis in compared.over]
     return make_table(
         "all runs of the experiment, by the keys in which they differ", ["axis", "values"], rows
     )
@@ -121,6 +120,17 @@ def _metric(metrics: Mapping[str, float] | None, name: str) -> tuple[str, float]
     """Return a metric as tables show it, and the number that it is sorted by."""
     value = (metrics or {}).get(name)
     return None if value is None else (metric_cell(value), value)
+
+
+def _averaged_values(compared: ResultsTable, axis: str) -> list[Value]:
+    """Return the values of the runs on a key averaged over, each once, in order."""
+    found = {
+        json.dumps(values[axis]): values[axis]
+        for row in compared.rows
+        for over, _ in row.members
+        if axis in (values := _averaged(compared, over))
+    }
+    return [value for _, value in in_order(found)]
 
 
 def _averaged(compared: ResultsTable, over: str) -> dict[str, Value]:

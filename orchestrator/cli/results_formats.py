@@ -17,7 +17,7 @@ from orchestrator.rundir.state import State
 from orchestrator.sanitize import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from orchestrator.planning.paired_difference import PairedDifference
     from orchestrator.planning.results_table import Cell, ResultsTable, Row
@@ -40,23 +40,18 @@ def csv_of(compared: ResultsTable, differences: _Differences = None) -> str:
     One that some of the runs with results lack has a third one: the number of runs that have it.
 
     Differences are three columns: the mean, half the width of its interval, and the pairs behind it.
-    An axis with the name of another column gets ``config.`` in front, as in ``orch.load``.
+    A metric with the name of another column gets ``metric.`` in front, and an axis ``config.``, as in ``orch.load``.
     """
     partial = {metric for metric in compared.metrics if compared.is_partial(metric)}
-    columns = [
-        f"{metric}{part}"
-        for metric in compared.metrics
-        for part in ("", "_std", *(["_runs"] if metric in partial else []))
-    ]
     content = io.StringIO()
     writer = csv.writer(content, lineterminator="\n")
     names = ["run_id", "path"] if not compared.over and is_of_single_runs(compared) else []
     parts = ("", "_half_width", "_pairs") if differences else ()
-    columns += [f"to_the_best{part}" for part in parts]
     counted = ["runs", "with_results", "states"]
-    taken = {*names, *counted, *columns}
-    axes = [f"config.{axis}" if axis in taken else axis for axis in compared.axes]
-    writer.writerow([*names, *axes, *counted, *columns])
+    best = [f"to_the_best{part}" for part in parts]
+    columns = _metric_columns(compared.metrics, partial, {*names, *counted, *best})
+    axes = _axis_columns(compared.axes, {*names, *counted, *columns, *best})
+    writer.writerow([*names, *axes, *counted, *columns, *best])
     for at, row in enumerate(compared.rows):
         shown: list[object] = []
         for metric in compared.metrics:
@@ -72,6 +67,32 @@ def csv_of(compared: ResultsTable, differences: _Differences = None) -> str:
         counts = (row.runs, row.with_results, _count_states(row.states))
         writer.writerow([*place, *values, *counts, *shown])
     return content.getvalue()
+
+
+def _axis_columns(axes: Sequence[str], taken: Collection[str]) -> list[str]:
+    columns = [axis for axis in axes if axis not in taken]
+    for place, axis in enumerate(axes):
+        name = axis
+        while name in taken or (name != axis and name in columns):
+            name = f"config.{name}"
+        if name != axis:
+            columns.insert(place, name)
+    return columns
+
+
+def _metric_columns(
+    metrics: Sequence[str], partial: Collection[str], taken: Collection[str]
+) -> list[str]:
+    """Return the headers of the columns of metrics, none of them taken, nor one twice."""
+    columns: dict[str, list[str]] = {}
+    # The shorter name first, so that what follows from it is not left to the order of the metrics.
+    for metric in sorted(metrics, key=lambda it: (len(it), it)):
+        name, parts = metric, ("", "_std", *(["_runs"] if metric in partial else []))
+        known = {*taken, *(each for headers in columns.values() for each in headers)}
+        while any(f"{name}{part}" in known for part in parts):
+            name = f"metric.{name}"
+        columns[metric] = [f"{name}{part}" for part in parts]
+    return [header for metric in metrics for header in columns[metric]]
 
 
 def markdown_of(

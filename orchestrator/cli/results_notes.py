@@ -43,7 +43,11 @@ def notes_on_table(
         yield PARTIAL
     if differences:
         by = ", ".join(compared.over) or "seed"
-        yield f"{TO_THE_BEST}: paired by {by}, ± half of the 95 % confidence interval"
+        is_interval = any(each and each.half_width is not None for each in differences)
+        told = (
+            "± half of the 95 % confidence interval" if is_interval else "one pair has no interval"
+        )
+        yield f"{TO_THE_BEST}: paired by {by}, {told}"
         if any(each and each.pairs < each.common for each in differences):
             yield "2 of 3: of the pairs, the others have a value that is NaN or infinite"
 
@@ -74,9 +78,13 @@ def describe_lack(compared: ResultsTable) -> str:
     states: Counter[State] = Counter()
     for row in compared.rows:
         states.update(row.states)
-    done = states[State.DONE]
+    done, failed = states[State.DONE], states[State.FAILED]
+    if failed and failed == states.total():
+        who = "the only run has failed" if failed == 1 else f"all {failed} runs have failed"
+        return f"{who}: orch status says why, and orch run starts failed runs again"
     if not done:
-        return "no run has results yet"
+        but = f", and {count_of(failed, 'run')} failed: orch status says why" if failed else ""
+        return f"no run has results yet{but}"
     who = "1 run is done and reports" if done == 1 else f"{done} runs are done and report"
     others = "" if states.total() == done else ", and no other run has results yet"
     return f"{who} no metrics{others}: see docs/bring-your-own-program.md"

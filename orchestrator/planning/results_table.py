@@ -13,6 +13,7 @@ from orchestrator.errors import UsageError
 from orchestrator.grid.config_values import Missing
 from orchestrator.planning.grouping import Averaged
 from orchestrator.planning.metric_direction import Direction, direction_of
+from orchestrator.planning.results_by_axis import by_axes
 from orchestrator.planning.run_labels import RunLabels, keys_of
 from orchestrator.planning.run_results import GPU_MEMORY, is_of_test
 from orchestrator.planning.sample_statistics import mean_of, std_of
@@ -121,7 +122,7 @@ def compare(
     """Group runs by the keys they differ in, and sort the groups by a metric.
 
     Runs are grouped by the keys that tell them from each other, as ``RunLabels`` has them. Groups
-    without results come last.
+    without results come last, in the order of their values.
 
     Args:
         runs: The runs.
@@ -154,6 +155,9 @@ def compare(
     if chosen:
         direction = _direction(chosen, mode)
         rows.sort(key=lambda row: _rank(row.cells.get(chosen), direction))
+    if chosen or not metrics:
+        unranked = [row for row in rows if _rank(row.cells.get(chosen or ""), direction)[0]]
+        rows[len(rows) - len(unranked) :] = by_axes(unranked, axes)
     return ResultsTable(axes, named, _first(chosen, metrics), chosen, tuple(rows), direction)
 
 

@@ -53,7 +53,9 @@ def show(options: argparse.Namespace, console: Console) -> int:
     console.print(
         on_one_line(
             Text.assemble(
-                f"run {report.run_id}  ", (word_of(report.seen), COLOURS[state]), f"  {report.seen.reason}"
+                f"run {report.run_id}  ",
+                (word_of(report.seen), COLOURS[state]),
+                f"  {report.seen.reason}",
             )
         ),
     )

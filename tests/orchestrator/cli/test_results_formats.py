@@ -190,3 +190,15 @@ def test_differences_are_in_every_format() -> None:
 )
 def test_cell_has_a_deviation_only_if_there_is_one(cell: Cell | None, shown: str) -> None:
     assert shown_cell(cell) == shown
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_no_two_columns_of_csv_have_one_name(*, turned: bool) -> None:
+    """Whatever metrics are called, and in whichever order they are reported."""
+    names = ["runs", "loss", "loss_std", "loss_runs", "seed", "states", "metric.runs"]
+    metrics = dict.fromkeys(names[::-1] if turned else names, 0.5)
+    axes = {"seed": 1, "runs": 1, "config.runs": 2}
+    runs = [RunResults(axes, metrics), RunResults({**axes, "seed": 2}, {"loss": 1.0})]
+    header, *_ = csv.reader(io.StringIO(csv_of(compare(runs, ["seed"]))))
+    assert len({*header}) == len(header)
+    assert {"config.runs", "config.config.runs", "loss_std", "metric.loss_std"} < {*header}

@@ -2,10 +2,11 @@
 
 import pytest
 
-from orchestrator.cli.results_notes import notes_on_table, warnings_of
+from orchestrator.cli.results_notes import describe_lack, notes_on_table, warnings_of
 from orchestrator.planning.paired_difference import PairedDifference
 from orchestrator.planning.results_table import compare
 from orchestrator.planning.run_results import RunResults
+from orchestrator.rundir.state import State
 
 OF_BEST = "best/... and test/... are of the best iteration, all others of the last one"
 
@@ -53,11 +54,32 @@ def test_mean_is_told_only_where_a_row_has_several_runs() -> None:
 def test_pairs_are_told() -> None:
     """What the interval is, and why some pairs do not count."""
     compared = compare([RunResults({"lr": lr}, {"val_loss": lr}) for lr in (1.0, 2.0)])
-    _, *told = notes_on_table(compared, [None, PairedDifference(1.0, None, 2, 3)], None)
+    _, *told = notes_on_table(compared, [None, PairedDifference(1.0, 0.5, 2, 3)], None)
     assert told == [
         "to the best: paired by seed, ± half of the 95 % confidence interval",
         "2 of 3: of the pairs, the others have a value that is NaN or infinite",
     ]
+    _, *told = notes_on_table(compared, [None, PairedDifference(1.0, None, 1, 1)], None)
+    assert told == ["to the best: paired by seed, one pair has no interval"]
+
+
+@pytest.mark.parametrize(
+    ("states", "told"),
+    [
+        ([State.PENDING, State.RUNNING], "no run has results yet"),
+        (
+            [State.PENDING, State.FAILED],
+            "no run has results yet, and 1 run failed: orch status says why",
+        ),
+        (
+            [State.FAILED, State.FAILED],
+            "all 2 runs have failed: orch status says why, and orch run starts failed runs again",
+        ),
+    ],
+)
+def test_failed_runs_are_not_said_to_be_without_results_yet(states: list[State], told: str) -> None:
+    runs = [RunResults({"lr": at}, None, state=state) for at, state in enumerate(states)]
+    assert describe_lack(compare(runs)) == told
 
 
 def test_what_is_wrong_is_told() -> None:

@@ -44,6 +44,15 @@ def test_best_row_stands_first_and_the_empty_one_last(metric: Any, order: list[f
     assert [row.overrides["lr"] for row in rows] == order
 
 
+def test_rows_without_results_are_in_the_order_of_their_values() -> None:
+    """Runs come in the order of their IDs, which means nothing."""
+    ranks = [("b", 10.0), ("a", 9.0), ("b", 9.0), ("a", 10.0)]
+    runs = [RunResults({"model": model, "lr": lr}, None) for model, lr in ranks]
+    assert [(*row.overrides.values(),) for row in compare(runs).rows] == sorted(ranks)
+    rows = compare([*runs, RunResults({"model": "z", "lr": 1.0}, {"loss": 1.0})]).rows
+    assert [(*row.overrides.values(),) for row in rows] == [("z", 1.0), *sorted(ranks)]
+
+
 def test_any_axis_may_be_averaged_over() -> None:
     """The seeds are an axis like others then."""
     compared = compare(OUTCOMES, ["lr"], "accuracy")
