@@ -129,6 +129,13 @@ def settings_in(line: object) -> list[str]:
     return []
 
 
+def is_rerun(line: object) -> bool:
+    """Return whether a recorded command line executed runs again that other commands had created."""
+    with suppress(ValueError):
+        return isinstance(line, str) and "rerun" in split_words(line)
+    return False
+
+
 def is_halving(override: str) -> bool:
     """Return whether an override says how runs are compared while they are trained."""
     return key_of(override).startswith("orch.halving")

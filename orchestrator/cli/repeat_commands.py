@@ -7,7 +7,7 @@ import json
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.cli.command_for_run import find_own_command, is_halving, settings_in
+from orchestrator.cli.command_for_run import find_own_command, is_halving, is_rerun, settings_in
 from orchestrator.cli.lookup import source_of
 from orchestrator.cli.next_command import next_command, options_of_experiment
 from orchestrator.cli.repeated_halving import halving_words
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from orchestrator.cli.report_contents import RunFacts
     from orchestrator.planning.run_results import RunResults
 
+_UNKNOWN: Final = "null"
 _MOST: Final = 8  # commands; each is verified by composing its grid
 
 
@@ -34,16 +35,8 @@ def find_repeat_commands(
 
     Each is verified: with the config of now, its grid has all of the runs that it is named for.
     """
-    groups: dict[str, list[RunResults]] = {}
-    for run in runs:
-        if run.run_id in facts:
-            typed = settings_in(facts[run.run_id].code.get("typed"))
-            settings = sorted(text for text in typed if not is_halving(text))
-            shared = [sorted(run.overrides), [*run.given.items()], settings]
-            made = json.dumps(shared, sort_keys=True)
-            groups.setdefault(made, []).append(run)
     told = 0
-    for group in sorted(groups.values(), key=len, reverse=True)[:_MOST]:
+    for group in sorted(_alike(runs, facts), key=len, reverse=True)[:_MOST]:
         repeated = _repeat(options, group, [facts[run.run_id] for run in group])
         if repeated is not None:
             line, others = repeated
@@ -54,6 +47,28 @@ def find_repeat_commands(
         which = f"{'the other ' if told else ''}{count_of(left, 'run')}"
         show = next_command(options_of_experiment(options), "show", "RUN")
         yield f"one of {which}: its command, if the config still has it", show
+
+
+def _alike(runs: Sequence[RunResults], facts: Mapping[str, RunFacts]) -> Iterator[list[RunResults]]:
+    """Yield the runs that one command may have created: with values on the same axes, and the same settings.
+
+    Which settings they were created with, those do not say that were executed again by their IDs.
+    """
+    found: dict[str, dict[str, list[RunResults]]] = {}
+    for run in runs:
+        if run.run_id in facts:
+            shared = json.dumps([sorted(run.overrides), [*run.given.items()]], sort_keys=True)
+            line = facts[run.run_id].code.get("typed")
+            typed = sorted(text for text in settings_in(line) if not is_halving(text))
+            settings = json.dumps(None if is_rerun(line) else typed)
+            found.setdefault(shared, {}).setdefault(settings, []).append(run)
+    for groups in found.values():
+        again = groups.pop(_UNKNOWN, [])
+        if groups:
+            max(groups.values(), key=len).extend(again)
+            yield from groups.values()
+        else:
+            yield again
 
 
 def _repeat(

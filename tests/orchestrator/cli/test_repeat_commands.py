@@ -145,6 +145,20 @@ def test_halved_runs_are_halved_again(folder: Path) -> None:
     assert "halving" not in own.command
 
 
+def test_runs_that_were_executed_again_need_no_command_of_their_own(folder: Path) -> None:
+    """A rerun names them by their IDs, without the settings of the command that created them."""
+    made = _make(folder, "seed=0,1,2")
+    for place, run_id in enumerate(sorted(made)):
+        path = folder / "results/many/training" / run_id / "code.json"
+        typed = f"orch rerun {run_id}" if place == 1 else "orch run orch.no_progress=9h seed=0,1,2"
+        attempt = {"attempt": 1, "directory": "/", "files": {}, "typed": typed}
+        path.write_text(json.dumps({"attempts": [attempt]}))
+    ((what, line),) = _repeat(folder)
+    assert what == "execute 3 runs again in an empty results_dir"
+    assert "orch.no_progress=9h" in line
+    assert _runs_of(line) == made
+
+
 def test_runs_of_two_programs_are_repeated_by_two_commands(folder: Path) -> None:
     """The program is not part of a run ID; the one that was typed belongs to its runs."""
     for program, rates in (("a.py", "1,2"), ("b.py", "3,4")):
