@@ -17,6 +17,7 @@ from orch.run_dir_reader import (
     numbers_of,
     parse_config,
     read_file,
+    read_last_step,
     read_last_values,
     read_lines,
     read_record,
@@ -127,8 +128,11 @@ class LoadedRun:
 
     @cached_property
     def iteration(self) -> int | None:
-        """How many iterations are done; None if the program does not report any."""
-        found = read_record(self.path / "progress.json").get("iteration")
+        """How many iterations are done, or else the last step that was logged; None without one."""
+        progress = read_record(self.path / "progress.json")
+        if not progress:
+            return read_last_step(self.path / "metrics.jsonl")
+        found = progress.get("iteration")
         return found if isinstance(found, int) else None
 
     def points(self) -> Iterator[dict[str, Any]]:

@@ -190,6 +190,22 @@ def read_last_values(path: Path, known: Iterable[str] = ()) -> dict[str, float]:
     return {key: last[key] for _, key, _ in points if key not in known}
 
 
+def read_last_step(path: Path) -> int | None:
+    """Return the step of the last point in ``metrics.jsonl``; that of a mere count if there are no others."""
+    counted = None
+    try:
+        lines = read_file(path, _LARGEST).splitlines()
+    except OSError:
+        return None
+    for line in reversed(lines):
+        record = _parse(line)
+        if isinstance(record, dict) and (point := as_point(record)):
+            if not record.get("counted"):
+                return point[1]
+            counted = point[1] if counted is None else counted
+    return counted
+
+
 def as_point(record: dict[str, Any]) -> tuple[str, int, float, Any] | None:
     """Return key, step, value and timestamp of a record of ``metrics.jsonl``; None if it is not one."""
     key, step, value = record.get("key"), record.get("step"), record.get("value")

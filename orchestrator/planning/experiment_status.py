@@ -97,7 +97,9 @@ class ExperimentStatus:
         ]
 
     def _oldest_first(self, run_ids: Sequence[RunId]) -> list[RunId]:
-        return sorted(run_ids, key=lambda it: (self._created_at(it), it))
+        """Return runs by when they were created; those that are only prepared come last."""
+        seen, pending = self.existing, State.PENDING
+        return sorted(run_ids, key=lambda it: (seen[it].state is pending, self._created_at(it), it))
 
     def _created_at(self, run_id: RunId) -> str:
         """Return when a run directory was created; an empty text if it does not say."""

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import orch
+from orchestrator.rundir.program_files import read_reported
 from orchestrator.rundir.run_metrics import read_outcome
 
 from .run_dirs import make_run, point
@@ -60,6 +61,30 @@ def test_metrics_are_joined_from_all_files_of_a_program(tmp_path: Path) -> None:
     (loaded,) = orch.load(tmp_path)
     logged = {"epochs": 3, "loss": 0.5, "lr": 0.1, "accuracy": 0.8}
     assert loaded.metrics == {**logged, "test/accuracy": 0.9}
+
+
+@pytest.mark.parametrize(
+    ("counted", "files", "iteration"),
+    [
+        ((), {}, 7),
+        ((7,), {}, 5),
+        ((5, 7), {}, 7),
+        ((), {"progress": {"iteration": 3, "iterations": 9}}, 3),
+        ((), {"progress": {"iteration": "?"}}, None),
+    ],
+)
+def test_iteration_without_progress_is_the_last_step_as_in_orch_status(
+    tmp_path: Path, counted: tuple[int, ...], files: dict[str, object], iteration: int | None
+) -> None:
+    """As of a program whose metrics are read from its output, where mere counts are no steps."""
+    points = [
+        {**point("loss", step, 0.5), **({"counted": True} if step in counted else {})}
+        for step in (5, 7)
+    ]
+    run = make_run(tmp_path, "a", {}, metrics=[*points, {"key": "torn"}], **files)
+    assert orch.load(tmp_path).runs[0].iteration == iteration
+    progress, outcome = read_reported(str(run))
+    assert iteration == (progress.iteration if progress else outcome.last_step)
 
 
 @pytest.mark.parametrize(

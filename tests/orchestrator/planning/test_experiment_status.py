@@ -17,7 +17,10 @@ from orchestrator.rundir.state import Record, State, Status
 
 @pytest.mark.parametrize("most", [0, 1, 3, 4, 5, 9])
 def test_first_reports_are_those_of_all(tmp_path: Path, most: int) -> None:
-    """Of done, failed, running and damaged runs, the oldest first; those that are not listed are not read."""
+    """Of done, failed, running and damaged runs, the oldest first, and those that have not begun last.
+
+    Those that are not listed are not read.
+    """
     experiment = ExperimentDirectory(tmp_path, "some")
     experiment.prepare()
     for seed, record in enumerate((Record.DONE, Record.FAILED, Record.RUNNING, None)):
@@ -30,5 +33,5 @@ def test_first_reports_are_those_of_all(tmp_path: Path, most: int) -> None:
     pending = identify({"seed": 9}, {"seed": 9})
     status = replace(status_of_runs(experiment, experiment.run_ids()), pending=[pending])
     reports = status.reports([*State], with_others=True)
-    assert [it.created_at for it in reports] == ["", "2026-11-06", "2026-11-07", "2026-11-09", ""]
+    assert [it.created_at for it in reports] == ["", "2026-11-07", "2026-11-09", "2026-11-06", ""]
     assert status.reports([*State], with_others=True, most=most) == reports[:most]
