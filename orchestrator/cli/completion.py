@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 _ABOUT_RUNS: Final = ("show", "logs", "diff", "note", "rerun", "rm")
 _FOLDERS: Final = ("DIR",)
+_METRICS: Final = ("METRIC", "METRICS")
+_OF_RESULTS: Final = ("--x", "--heat", "--parallel", "--sort")  # of orch plot
 _OPTIONS_OF_FOLDER: Final = ("--config-dir", "--config-path", "-cd", "-cp")
 _OPTIONS_OF_NAME: Final = ("--config-name", "-cn")
 _PLAIN: Final = re.compile(r"[\w@%+=:,./~-]+")
@@ -85,10 +87,10 @@ def candidates(words: Sequence[str], current: str) -> list[str]:
     actions = {name: action for action in parser._actions for name in action.option_strings}  # noqa: SLF001 # argparse has no other way to list options
     before = words[-1] if words else ""
     if before in actions and actions[before].nargs != 0:
-        return _values_of(actions[before], current)
+        return _values_of(actions[before], words, current)
     option, sign, value = current.partition("=")
     if sign and option in actions:  # --state=failed
-        return [f"{option}={each}" for each in _values_of(actions[option], value)]
+        return [f"{option}={each}" for each in _values_of(actions[option], words, value)]
     if current.startswith("-"):
         shown = (it for it, action in actions.items() if action.help != argparse.SUPPRESS)
         extra = () if command else ("--version", "--help")
@@ -98,9 +100,14 @@ def candidates(words: Sequence[str], current: str) -> list[str]:
     return _operands(command, words, current)
 
 
-def _values_of(action: argparse.Action, current: str) -> list[str]:
+def _values_of(action: argparse.Action, words: Sequence[str], current: str) -> list[str]:
     if action.choices:
         return _beginning(map(str, action.choices), current)
+    if action.metavar in _METRICS:
+        *listed, last = current.split(",") if action.metavar == "METRICS" else [current]
+        start = "".join(f"{each}," for each in listed)
+        found = _beginning(_metrics(words), last)
+        return [f"{start}{each}" for each in found if each not in listed]
     return _folders(current) if action.metavar in _FOLDERS else []
 
 
@@ -118,6 +125,8 @@ def _operands(command: str, words: Sequence[str], current: str) -> list[str]:
         start = f"{prefix}{key}=" + "".join(f"{each}," for each in listed)
         return [start + each for each in _beginning(config.values(key), last) if each not in listed]
     found = [f"{prefix}{each}=" for each in _beginning(config.keys(), key)]
+    if command == "plot" and not prefix:
+        found = [*_beginning(_metrics(words), current), *found]
     if command in _ABOUT_RUNS and not prefix:
         found = [*_runs(config, current), *found]
     if command == "status" and not prefix:
@@ -143,15 +152,28 @@ def _config_of(words: Sequence[str]) -> ConfigCandidates:
     return ConfigCandidates(folder, name, {key: value for key, _, value in typed})
 
 
-def _runs(config: ConfigCandidates, current: str) -> list[str]:
-    """Return the IDs of runs, shortened to what tables show unless more is typed or needed."""
+def _metrics(words: Sequence[str]) -> list[str]:
+    """Return the metrics that may be named: curves to draw, or else also what runs report at their end."""
+    from orchestrator.cli.metric_candidates import find_metrics  # noqa: PLC0415 # few words are metrics
+
+    named = [f"{word.rstrip('/')}/training" for word in words]
+    folders = [*filter(os.path.isdir, named)] or _folders_of_runs(_config_of(words))
+    draws_curves = "plot" in words and not {*_OF_RESULTS}.intersection(words)
+    return find_metrics(folders, with_best="status" not in words, only_curves=draws_curves)
+
+
+def _folders_of_runs(config: ConfigCandidates) -> list[str]:
     results = config.value_of("results_dir", "results")
     own = config.value_of("experiment_id", "")
-    experiments = [own] if own else _names_in(results)
+    return [f"{results}/{each}/training" for each in ([own] if own else _names_in(results))]
+
+
+def _runs(config: ConfigCandidates, current: str) -> list[str]:
+    """Return the IDs of runs, shortened to what tables show unless more is typed or needed."""
     ids = {
         run_id
-        for each in experiments
-        for run_id in _names_in(f"{results}/{each}/training")
+        for folder in _folders_of_runs(config)
+        for run_id in _names_in(folder)
         if len(run_id) == RUN_ID_DIGITS and run_id.startswith(current)
     }
     if len(current) > SHORT_ID_DIGITS:
