@@ -11,10 +11,10 @@ from orchestrator.cli.results_notes import PARTIAL
 from orchestrator.cli.status_table import iteration_of
 from orchestrator.cli.table_columns import cell_of, digits_by_axis, digits_of, metric_cell
 from orchestrator.cli.tables import count_of
-from orchestrator.grid.config_values import is_number
+from orchestrator.grid.config_values import is_number, rank_of
 from orchestrator.grid.identity import short
 from orchestrator.pictures.report_page import make_table
-from orchestrator.planning.results_by_axis import in_order, places_of
+from orchestrator.planning.results_by_axis import places_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -130,7 +130,7 @@ def _averaged_values(compared: ResultsTable, axis: str) -> list[Value]:
         for over, _ in row.members
         if axis in (values := _averaged(compared, over))
     }
-    return [value for _, value in in_order(found)]
+    return sorted(found.values(), key=rank_of)
 
 
 def _averaged(compared: ResultsTable, over: str) -> dict[str, Value]:

@@ -123,6 +123,15 @@ def is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+def rank_of(value: object) -> tuple[int, float, str]:
+    """Return what orders values: numbers come first, by size, then strings, then the others."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return 0, value, json.dumps(value)
+    if isinstance(value, str):
+        return 1, 0.0, value
+    return 2, 0.0, "" if isinstance(value, Missing) else json.dumps(value)
+
+
 def show(value: object) -> str:
     """Return a config value in the syntax of filters: quoted strings, ``true``, ``null``, also in lists."""
     if isinstance(value, list | dict):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import difflib
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 from orchestrator.errors import UsageError
-from orchestrator.grid.config_values import Missing, show
+from orchestrator.grid.config_values import Missing, rank_of, show
 from orchestrator.planning.sample_statistics import is_drawable
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from orchestrator.planning.results_table import Cell, ResultsTable, Row
 
 _ABSENT: Final = Missing()
-V = TypeVar("V")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,18 +106,8 @@ def places_of(rows: Sequence[Row], axis: str) -> dict[str, tuple[int, Value | Mi
     Numbers come first, by size, then strings, then the others, such as a value that is missing.
     """
     values = {identity_of(row, axis): row.overrides.get(axis, _ABSENT) for row in rows}
-    return {name: (place, value) for place, (name, value) in enumerate(in_order(values))}
-
-
-def in_order(values: Mapping[str, V]) -> list[tuple[str, V]]:
-    """Return values by their identities in the order of ``places_of``."""
-    return sorted(values.items(), key=lambda item: _rank(*item))
-
-
-def by_axes(rows: Sequence[Row], axes: Sequence[str]) -> list[Row]:
-    """Return rows in the order of their values on the axes, of which the first counts most."""
-    places = [(axis, places_of(rows, axis)) for axis in axes]
-    return sorted(rows, key=lambda row: [of[identity_of(row, axis)][0] for axis, of in places])
+    ordered = sorted(values.items(), key=lambda item: rank_of(item[1]))
+    return {name: (place, value) for place, (name, value) in enumerate(ordered)}
 
 
 def identity_of(row: Row, axis: str) -> str:
@@ -129,13 +118,6 @@ def identity_of(row: Row, axis: str) -> str:
 def varying_axes(rows: Sequence[Row], axes: Sequence[str]) -> tuple[str, ...]:
     """Return the axes in which rows differ."""
     return tuple(axis for axis in axes if len({identity_of(row, axis) for row in rows}) > 1)
-
-
-def _rank(identity: str, value: object) -> tuple[int, float, str]:
-    """Return the sort key of a value."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return 2, 0.0, identity
-    return (1, 0.0, value) if isinstance(value, str) else (0, float(value), identity)
 
 
 def _require_axis(compared: ResultsTable, axis: str, option: str) -> None:

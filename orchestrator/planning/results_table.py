@@ -10,10 +10,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.errors import UsageError
-from orchestrator.grid.config_values import Missing
+from orchestrator.grid.config_values import Missing, rank_of
 from orchestrator.planning.grouping import Averaged
 from orchestrator.planning.metric_direction import Direction, direction_of
-from orchestrator.planning.results_by_axis import by_axes
 from orchestrator.planning.run_labels import RunLabels, keys_of
 from orchestrator.planning.run_results import GPU_MEMORY, is_of_test
 from orchestrator.planning.sample_statistics import mean_of, std_of
@@ -157,7 +156,10 @@ def compare(
         rows.sort(key=lambda row: _rank(row.cells.get(chosen), direction))
     if chosen or not metrics:
         unranked = [row for row in rows if _rank(row.cells.get(chosen or ""), direction)[0]]
-        rows[len(rows) - len(unranked) :] = by_axes(unranked, axes)
+        unranked.sort(
+            key=lambda row: [rank_of(row.overrides.get(axis, Missing())) for axis in axes]
+        )
+        rows[len(rows) - len(unranked) :] = unranked
     return ResultsTable(axes, named, _first(chosen, metrics), chosen, tuple(rows), direction)
 
 
