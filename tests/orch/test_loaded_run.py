@@ -76,7 +76,7 @@ def test_metrics_are_joined_from_all_files_of_a_program(tmp_path: Path) -> None:
 def test_iteration_without_progress_is_the_last_step_as_in_orch_status(
     tmp_path: Path, counted: tuple[int, ...], files: dict[str, object], iteration: int | None
 ) -> None:
-    """As of a program whose metrics are read from its output, where mere counts are no steps."""
+    """As of a program whose metrics are read from its output, where mere counts are not steps."""
     points = [
         {**point("loss", step, 0.5), **({"counted": True} if step in counted else {})}
         for step in (5, 7)
