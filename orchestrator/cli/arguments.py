@@ -141,20 +141,14 @@ class _ArgumentParser(argparse.ArgumentParser):
                 self.error(f"there is no option {name}{meant}")
 
     def check_repeats(self, words: Sequence[str]) -> None:
-        """Make sure that no option that takes one value is given two: argparse would take the last.
-
-        Raises:
-            UsageError: One is.
-        """
-        given: dict[argparse.Action, tuple[str, ...]] = {}
-        for at, word in enumerate(words):
-            if word == "--":
-                return
+        """Raise ``UsageError`` for an option that takes one value and is given two: argparse takes the last."""
+        given: dict[argparse.Action, Sequence[str]] = {}
+        for at, word in enumerate(words[: words.index("--")] if "--" in words else words):
             name, equals, value = word.partition("=")
             action = self._option_string_actions.get(name)
-            if isinstance(action, argparse._StoreAction):  # noqa: SLF001 # it has no public name
+            if action and action.nargs != 0 and not isinstance(action.default, list):
                 length = action.nargs if isinstance(action.nargs, int) else 1
-                values = (value,) if equals else tuple(words[at + 1 : at + 1 + length])
+                values = [value] if equals else words[at + 1 : at + 1 + length]
                 if given.setdefault(action, values) != values:
                     told = " and ".join(map(" ".join, (given[action], values)))
                     self.error(f"{name} is given twice, with {told}. Give it once")

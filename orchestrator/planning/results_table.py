@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from orchestrator.planning.run_results import RunResults
 
 
+_MISSING: Final = Missing()
 _DIRECTIONS: Final = {"min": Direction.LESS, "max": Direction.MORE}
 
 
@@ -151,16 +152,21 @@ def compare(
     rows = [_row(group, labels, axes, named, metrics) for group in groups]
     tested = frozenset(name for run in runs for name in run.tested)
     chosen, direction = sort_by or default_metric(metrics, tested), Direction.UNKNOWN
-    if chosen:
-        direction = _direction(chosen, mode)
-        rows.sort(key=lambda row: _rank(row.cells.get(chosen), direction))
     if chosen or not metrics:
-        unranked = [row for row in rows if _rank(row.cells.get(chosen or ""), direction)[0]]
-        unranked.sort(
-            key=lambda row: [rank_of(row.overrides.get(axis, Missing())) for axis in axes]
-        )
-        rows[len(rows) - len(unranked) :] = unranked
+        direction = _direction(chosen, mode) if chosen else direction
+        rows = _in_order(rows, chosen or "", direction, axes)
     return ResultsTable(axes, named, _first(chosen, metrics), chosen, tuple(rows), direction)
+
+
+def _in_order(
+    rows: Sequence[Row], metric: str, direction: Direction, axes: Sequence[str]
+) -> list[Row]:
+    """Return the rows, the best by a metric first; those without a number are last, by their values."""
+    ranks = [(_rank(row.cells.get(metric), direction), row) for row in rows]
+    ranked = sorted((each for each in ranks if not each[0][0]), key=lambda each: each[0])
+    others = [row for (is_last, _), row in ranks if is_last]
+    others.sort(key=lambda row: [rank_of(row.overrides.get(axis, _MISSING)) for axis in axes])
+    return [*(row for _, row in ranked), *others]
 
 
 def choose_columns(compared: ResultsTable, patterns: Sequence[str]) -> ResultsTable:
