@@ -133,7 +133,8 @@ def describe(  # noqa: C901, PLR0911 # one per kind of event
             note = "" if attempt == 1 else f"  (attempt {attempt}: {event.reason})"
             return Text(f"{action.value:>9}  {short(run.run_id)}  {name(run.overrides)}{note}")
         case Ended(run=run, state=state):
-            took = f"  {event.seconds:.1f} s" if event.executed else ""
+            seconds = event.seconds if event.executed else event.lasted
+            took = "" if seconds is None else f"  {seconds:.1f} s"
             place = f"{over}/{total}" if state in (State.DONE, State.FAILED) else ""
             return Text.assemble(
                 (f"{place:>9}  ", "dim"),

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from orchestrator.cli.boards import PlainBoard, describe_metrics, describe_pace
 from orchestrator.cli.safe_output import on_one_line
-from orchestrator.execution.events import Advanced, AttemptStarted
+from orchestrator.execution.events import Adopted, Advanced, AttemptStarted
 from orchestrator.grid.identity import short
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from orchestrator.execution.events import Event, ExecutionSnapshot, Live
 
+_OF_OTHERS: Final = "of another process"
 _NAME: Final = 10  # minimum columns for the values that distinguish a run
 _BESIDE_NAME: Final = 30
 _ROWS_BESIDES: Final = 4  # the bar, and some finished runs above the slots
@@ -52,8 +53,8 @@ class LiveBoard(PlainBoard):
         self._display = LiveDisplay(self._last_line(), console=console, refresh_per_second=8)
 
     def show(self, event: Event) -> None:
-        """Print the event above the bar; a started attempt, and how far it comes, shows in its slot."""
-        if isinstance(event, AttemptStarted | Advanced):
+        """Print the event above the bar; a live run, and how far it comes, has a line of its own."""
+        if isinstance(event, AttemptStarted | Adopted | Advanced):
             return
         super().show(event)
         self._bar.update(self._task, completed=self._ended, total=self._whole)
@@ -73,8 +74,9 @@ class LiveBoard(PlainBoard):
         live = sorted(snapshot.live, key=lambda item: item.started.slot.number)
         # Leaves space for the bar below the slots and the last finished runs above them.
         room = max(1, self._console.height - _ROWS_BESIDES)
-        shown = live if len(live) <= room else live[: room - 1]
-        for item in shown:
+        number = len(live) + len(snapshot.elsewhere)
+        most = room if number <= room else room - 1
+        for item in live[:most]:
             gpu = item.started.slot.gpu
             rows.add_row(
                 Text(short(item.started.run.run_id), style="cyan"),
@@ -83,7 +85,18 @@ class LiveBoard(PlainBoard):
                 on_one_line(Text(describe_metrics(item.metrics), style="dim")),
                 *([Text(f"GPU {gpu.number}" if gpu else "CPU", style="dim")] if has_gpus else []),
             )
-        if more := len(live) - len(shown):
+        for each in snapshot.elsewhere[: max(0, most - len(live))]:
+            told = describe_metrics(each.progress.metrics) if each.progress else ""
+            rows.add_row(
+                Text(short(each.run.run_id), style="cyan"),
+                Text(self._name(each.run.overrides)),
+                Text(
+                    f"{each.progress.iteration}/{each.progress.iterations}" if each.progress else ""
+                ),
+                on_one_line(Text(f"{_OF_OTHERS}  {told}", style="dim")),
+                *([Text("")] if has_gpus else []),
+            )
+        if (more := number - most) > 0:
             rows.add_row(Text("..."), Text(f"{more} more", style="dim"))
         unit = "" if self._console.width <= _NARROW else " runs"
         pace = "  ".join(filter(None, (snapshot.note, describe_pace(snapshot.pace, unit))))

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from orchestrator.execution.events import Adopted
+from orchestrator.execution.events import Adopted, LiveElsewhere
 from orchestrator.rundir.state import State
 from orchestrator.rundir.survivors import Survivors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from orchestrator.execution.events import ExecutionSnapshot
     from orchestrator.execution.protocols import Board
     from orchestrator.grid.identity import RunId
     from orchestrator.planning.plan import Decision
     from orchestrator.rundir.experiment import ExperimentDirectory
-    from orchestrator.rundir.state import Observation
+    from orchestrator.rundir.state import Observation, Progress
 
 
 class AdoptedRuns:
@@ -31,6 +33,7 @@ class AdoptedRuns:
         self._board = board
         self._orphans = set(orphans)
         self._live: dict[RunId, Decision] = {}
+        self._progress: dict[RunId, Progress | None] = {}
         self._lost: dict[RunId, int] = {}  # iterations saved when a run last lost its runner
 
     def __len__(self) -> int:
@@ -64,12 +67,21 @@ class AdoptedRuns:
         """Return the runs that are over, with their observations, and stop waiting for them."""
         survivors = Survivors()
         looked_at = [(each, self.observe(each, survivors)) for each in self._live.values()]
+        self._progress = {each.run.run_id: seen.progress for each, seen in looked_at if seen}
         over = [
             (each, seen) for each, seen in looked_at if seen and seen.state is not State.RUNNING
         ]
         for decision, _ in over:
             del self._live[decision.run.run_id]
         return over
+
+    def show_in(self, snapshot: ExecutionSnapshot) -> ExecutionSnapshot:
+        """Return a snapshot with the runs that are waited for, as they were seen by ``over``."""
+        if not self._live:
+            return snapshot
+        progress = {**{it: each.seen.progress for it, each in self._live.items()}, **self._progress}
+        shown = [LiveElsewhere(each.run, progress[it]) for it, each in self._live.items()]
+        return replace(snapshot, elsewhere=shown)
 
     def is_hopeless(self, decision: Decision, seen: Observation) -> bool:
         """Return whether a run lost its runner again without saving an iteration in between."""

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final
 from orchestrator.execution.events import Advanced, Ended
 from orchestrator.execution.execution_course import variables_of
 from orchestrator.execution.pause_price import PausePrice
-from orchestrator.rundir.state import State
+from orchestrator.rundir.records import duration_of
+from orchestrator.rundir.state import State, Status
 from orchestrator.runner.failure_classes import has_failed_by_itself
 from orchestrator.runner.pause_at_iteration import has_gone_on
 from orchestrator.sanitize import path_first
@@ -94,6 +95,7 @@ class EndedRuns:
             executed=running is not None,
             metrics=directory.outcome().metrics if seen else {},
             notices=(*directory.notices(), *_find_no_pause(directory, running)) if running else (),
+            lasted=_duration(seen) if seen and not running else None,
         )
         self._ended[run.run_id] = replace(ended, metrics={}, notices=())  # for the board only
         self._note_failed(run.run_id, state, seen.failure if seen else None)
@@ -119,6 +121,10 @@ class EndedRuns:
             metrics = self._experiment.run(run.run_id).outcome().metrics
             where = seen.progress.iteration, seen.progress.iterations
             self._board.show(Advanced(run, *where, seconds, metrics))
+
+
+def _duration(seen: Observation) -> float | None:
+    return duration_of(seen.status) if isinstance(seen.status, Status) else None
 
 
 def _find_no_pause(directory: RunDirectory, running: Running) -> Iterator[str]:

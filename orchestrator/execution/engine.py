@@ -121,7 +121,7 @@ class Engine:
     def _show_how_things_stand(self) -> None:
         points = (each.decision.run.overrides for each in self._queue)
         seen = self._attempts.look(points, len(self._queue), self._open_slots.allotment)
-        self._board.refresh(seen)
+        self._board.refresh(self._elsewhere.show_in(seen))
 
     def _start_what_fits(self, stop: StopRequests) -> None:
         """Fill the slots one by one: the user may ask to stop while the first run is starting."""

@@ -31,8 +31,9 @@ class AttemptStarted:
 class Ended:
     """A run is over for this ``orch run``: in which state, why, after how many seconds of its attempts.
 
-    ``executed`` is False where this process only saw that the run is over. ``metrics`` are the newest,
-    results included; ``notices`` name files of the program that are ignored, and why.
+    ``executed`` is False where this process only saw that the run is over: then ``lasted`` is what its last
+    attempt took, if that is known. ``metrics`` are the newest, results included; ``notices`` name files of the
+    program that are ignored, and why.
     """
 
     run: Run
@@ -42,6 +43,7 @@ class Ended:
     executed: bool
     metrics: Mapping[str, Metric] = field(default_factory=dict)
     notices: tuple[str, ...] = ()
+    lasted: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,16 +171,26 @@ class Live:
 
 
 @dataclass(frozen=True, slots=True)
+class LiveElsewhere:
+    """A live run that this process waits for, as it was last seen."""
+
+    run: Run
+    progress: Progress | None
+
+
+@dataclass(frozen=True, slots=True)
 class ExecutionSnapshot:
     """What a board shows at one moment: the live attempts, how many runs wait, and the pace.
 
-    ``note`` is what ``orch control`` has changed, on one line.
+    ``note`` is what ``orch control`` has changed, on one line. ``elsewhere`` are the live runs of other
+    processes.
     """
 
     live: Sequence[Live]
     waiting: int
     pace: Pace
     note: str = ""
+    elsewhere: Sequence[LiveElsewhere] = ()
 
 
 @dataclass(frozen=True, slots=True)

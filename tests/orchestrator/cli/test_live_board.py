@@ -6,7 +6,14 @@ import pytest
 from rich.console import Console
 
 from orchestrator.cli.live_board import LiveBoard
-from orchestrator.execution.events import AttemptStarted, Ended, ExecutionSnapshot, Live
+from orchestrator.execution.events import (
+    Adopted,
+    AttemptStarted,
+    Ended,
+    ExecutionSnapshot,
+    Live,
+    LiveElsewhere,
+)
 from orchestrator.execution.remaining_time import Pace
 from orchestrator.execution.slots import Slot
 from orchestrator.grid.identity import identify
@@ -63,3 +70,21 @@ def test_run_that_reports_only_metrics_is_not_said_to_be_starting() -> None:
         )
     assert "loss 0.5" in stream.getvalue()
     assert "starting" not in stream.getvalue()
+
+
+@pytest.mark.parametrize(("height", "shown"), [(24, 3), (6, 1)])
+def test_run_of_another_process_has_a_line_that_says_how_far_it_is(height: int, shown: int) -> None:
+    """What was saved when this process found it is soon untrue, so it is not printed above the bar."""
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=True, width=100, height=height, color_system=None)
+    with LiveBoard(console, 3) as board:
+        board.show(Adopted(RUN, "its process lives, nothing is saved yet"))
+        elsewhere = [LiveElsewhere(RUN, SAVED), *[LiveElsewhere(RUN, None)] * 2]
+        board.refresh(ExecutionSnapshot([], 0, Pace(), elsewhere=elsewhere))
+        drawn = stream.getvalue()
+        assert "nothing is saved" not in drawn
+        assert drawn.count("of another process") == shown
+        assert drawn.count("3/10") == 1
+        assert ("2 more" in drawn) == (shown == 1)
+        board.show(Ended(RUN, State.DONE, "", 0.0, executed=False, lasted=12.34))
+    assert f"1/3  {RUN.run_id[:8]}  done  12.3 s" in stream.getvalue()

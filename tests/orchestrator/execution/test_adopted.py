@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from orchestrator.execution.adopted import AdoptedRuns
-from orchestrator.execution.events import Adopted, Event
+from orchestrator.execution.events import Adopted, Event, ExecutionSnapshot, LiveElsewhere
+from orchestrator.execution.remaining_time import Pace
 from orchestrator.grid.identity import Run
 from orchestrator.planning.plan import Decision, decide
 from orchestrator.rundir.directory import RunDirectory
@@ -60,13 +61,18 @@ def test_run_is_waited_for_until_its_lock_is_free(
     adopted = AdoptedRuns(experiment, board, ())
     adopted.adopt(decision)
     assert [type(event) for event in board] == [Adopted]
-    assert adopted.over() == []
     directory, descriptor = live
+    (directory.path / "progress.json").write_text('{"iteration": 2, "iterations": 5}')
+    snapshot = ExecutionSnapshot([], 0, Pace())
+    assert adopted.show_in(snapshot).elsewhere == [LiveElsewhere(decision.run, None)]
+    assert adopted.over() == []
+    assert adopted.show_in(snapshot).elsewhere == [LiveElsewhere(decision.run, Progress(2, 5, {}))]
     directory.write_status(Status(Record.DONE, 1, now(), "box", 1))
     fcntl.flock(descriptor, fcntl.LOCK_UN)
     ((over, seen),) = adopted.over()
     assert (over, seen.state) == (decision, State.DONE)
     assert len(adopted) == 0
+    assert adopted.show_in(snapshot) is snapshot
 
 
 def test_only_live_orphans_take_up_slots(

@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
@@ -243,7 +243,7 @@ def test_as_many_run_at_once_as_there_are_workers(
 def test_run_that_lives_elsewhere_is_waited_for_and_never_started(
     experiment: ExperimentDirectory, runs: list[Run]
 ) -> None:
-    """When its other owner has finished it, it counts as done."""
+    """When its other owner has finished it, it counts as done, with the time that its attempt took."""
     directory = experiment.create(runs[0])
     directory.write_status(status(Record.RUNNING, 1))
     lock = directory.lock.open()
@@ -251,7 +251,7 @@ def test_run_that_lives_elsewhere_is_waited_for_and_never_started(
     plan = plan_of(experiment, runs[:1])
 
     def finish_elsewhere() -> None:
-        directory.write_status(status(Record.DONE, 1))
+        directory.write_status(replace(status(Record.DONE, 1), seconds=4.5))
 
     board = FakeBoard(on_refresh=finish_elsewhere)
     launcher = FakeLauncher(lambda attempt: attempt.end(Record.DONE))
@@ -259,7 +259,8 @@ def test_run_that_lives_elsewhere_is_waited_for_and_never_started(
     os.close(lock)
     assert launcher.attempts == []
     assert states(outcome, runs[:1]) == [State.DONE]
-    assert not outcome.ended[runs[0].run_id].executed
+    ended = outcome.ended[runs[0].run_id]
+    assert (ended.executed, ended.lasted) == (False, 4.5)
     assert len(board.of(Adopted)) == 1
 
 
