@@ -157,6 +157,30 @@ def test_several_on_a_gpu_give_the_same_bits(alone: Path, tmp_path: Path) -> Non
     assert digests(tmp_path) == digests(alone)
 
 
+def test_runs_share_a_gpu_unless_told_otherwise_with_the_same_bits(
+    alone: Path, tmp_path: Path
+) -> None:
+    """Once the memory of the first of a kind is known; it is measured for each."""
+    told = orch(tmp_path, "run", *GRID, "--gpus=0", "--json")
+    assert digests(tmp_path) == digests(alone)
+    states = [read(path) for path in tmp_path.glob("results/*/training/*/status.json")]
+    assert all(each["gpu_memory"] > 100 << 20 for each in states)
+    kinds = [event["event"] for event in map(json.loads, told.splitlines())]
+    begun = [kinds[:at].count("started") - kinds[:at].count("ended") for at in range(len(kinds))]
+    assert max(begun) > 1
+
+
+@pytest.mark.skipif(
+    shutil.which("nvidia-cuda-mps-control") is None, reason="the driver has no MPS here"
+)
+def test_runs_that_compute_at_the_same_time_give_the_same_bits(alone: Path, tmp_path: Path) -> None:
+    """The daemon is started for them, and has ended with them."""
+    orch(tmp_path, "run", *GRID, "--gpus=0", "orch.mps=true")
+    assert digests(tmp_path) == digests(alone)
+    left = subprocess.run(["pgrep", "-f", "nvidia-cuda-mps-control"], check=False)
+    assert left.returncode == 1
+
+
 def test_cold_process_gives_the_same_bits(alone: Path, tmp_path: Path) -> None:
     """As a fork of one that has loaded everything, and left the GPU alone."""
     command = f"orch.command=[{sys.executable},-m,trainer,'{{run_dir}}']"
