@@ -7,7 +7,6 @@ import inspect
 import os
 import sys
 import traceback
-from io import StringIO
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.runner.project_import_path import MissingModuleError, hidden_file, import_named
@@ -17,6 +16,8 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 _MOST: Final = 20  # functions that a message names
+_LONGEST: Final = 8_000  # characters of a message that is handed on whole
+_LINES: Final = 10  # of a longer one
 
 
 class MissingFunctionError(AttributeError):
@@ -91,21 +92,41 @@ def tell_end(error: BaseException) -> tuple[int, str]:
     What the function has started is waited for later, perhaps for ever, and may print an error as well.
 
     Returns:
-        Its exit code, and what was printed.
+        Its exit code, and the error as it is sent to the runner.
     """
     if isinstance(error, SystemExit) and (error.code is None or isinstance(error.code, int)):
         return error.code or 0, ""
-    told = StringIO()
     if isinstance(error, SystemExit):
-        told.write(f"{error.code}\n")
+        printed = told = f"{error.code}\n"
     else:
-        traceback.print_exception(error, file=told)
+        trace = traceback.TracebackException.from_exception(error)
+        printed, told = "".join(trace.format()), _without_details(trace)
     for stream in (
         sys.stderr,
         sys.__stderr__,
     ):  # the function may have replaced or closed the first
         with contextlib.suppress(Exception):  # whatever its own does
-            stream.write(told.getvalue())  # type: ignore[union-attr] # AttributeError is suppressed
+            stream.write(printed)  # type: ignore[union-attr] # AttributeError is suppressed
             stream.flush()  # type: ignore[union-attr] # as above
             break
-    return 1, told.getvalue()
+    return 1, told
+
+
+def _without_details(trace: traceback.TracebackException) -> str:
+    """Return a traceback without the notes and the rest of long messages.
+
+    Another traceback may stand in them, and without the beginning of its message an error says nothing.
+    """
+    several = [trace]
+    while several:
+        each = several.pop()
+        each.__notes__ = []
+        several += filter(None, (each.__cause__, each.__context__, *(each.exceptions or ())))
+    return "".join(map(_shorten, trace.format()))
+
+
+def _shorten(part: str) -> str:
+    if len(part) <= _LONGEST:
+        return part
+    lines = part[:_LONGEST].splitlines(keepends=True)
+    return "".join(lines[:_LINES]).rstrip() + "\n"

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.runner.other_languages import message_above_stack, signal_described
-from orchestrator.runner.tracebacks import RANK, Trace, Weight, read_tracebacks
+from orchestrator.runner.tracebacks import RANK, Trace, Weight, read_tracebacks, sort_by_rank
 from orchestrator.runner.wrapper_exit_codes import (
     code_of_child,
     code_of_subprocess,
@@ -42,6 +42,10 @@ class Cause:
 # Colours, links, and other control characters: the crash handler of PyTorch's loaders prints a NUL.
 _ESCAPES = re.compile(
     r"\x1b\[[0-9;:?]*[A-Za-z]|\x1b\][^\x07\x1b\n]*(?:\x07|\x1b\\)|[\x00-\x08\x0e-\x1a]"
+)
+# A progress bar, or other output, had not ended its line.
+_BEFORE_HEADER = re.compile(
+    r"(?<=[\w\]).%])(?=Traceback \(most recent call last\):$)", re.MULTILINE
 )
 _EXCEPTION = re.compile(r"[A-Za-z_][\w.]*(?:Error|Exception|Exit|Interrupt|Warning)\b(?::|$)")
 # What others print after the cause.
@@ -78,14 +82,15 @@ _ROOT = re.compile(r"Root Cause.*?rank\s*: (\d+).*?exitcode\s*: (-?\d+)", re.DOT
 def find_cause(output: str, exit_code: int) -> Cause:
     """Return the cause of a program's end, from its output and exit code."""
     text = re.sub(r"\r\n?", "\n", _ESCAPES.sub("", output))
-    return _find([line.rstrip() for line in text.split("\n")], exit_code, rank="")
+    lines = [line.rstrip() for line in _BEFORE_HEADER.sub("\n", text).split("\n")]
+    return _find(sort_by_rank(lines), exit_code, rank="")
 
 
 def _find(lines: Sequence[str], exit_code: int, *, rank: str) -> Cause:
     blocks = read_tracebacks(lines)
     said = _without(lines, [each for each in blocks if each.weight is Weight.NOTHING])
     last = said[-1] if said else ""
-    if code := code_of_child(last):
+    if code := code_of_child(last, exit_code):
         return replace(_find(lines[: lines.index(last)], code, rank=rank), exit_code=code)
     block = _choose([each for each in blocks if each.error], rank)
     if block is None:
@@ -95,7 +100,7 @@ def _find(lines: Sequence[str], exit_code: int, *, rank: str) -> Cause:
     after = _without(lines[block.end :], [])
     if block.weight is Weight.MAY_END and after:
         return _last_line(said)
-    if after and _is_caught(after, exit_code):
+    if after and _is_caught(lines[block.end :], block.rank, exit_code):
         return _last_line(said)
     number = signal_reported(block.error, after)
     code = None if number is None else -number
@@ -121,14 +126,23 @@ def _choose(blocks: Sequence[Trace], rank: str) -> Trace | None:
     return None
 
 
-def _is_caught(after: Sequence[str], exit_code: int) -> bool:
+def _is_caught(after: Sequence[str], rank: str, exit_code: int) -> bool:
     """Return whether a program continued after a traceback, from its output there.
 
-    An uncaught exception ends Python with exit code 1, and is the last thing that it prints.
+    An uncaught exception ends Python with exit code 1, and is the last thing that it prints. Its message may
+    have any number of indented lines, as of missing parameters, and other ranks may print whatever they like.
     """
-    if exit_code > 1 or len(after) > _MANY:
+    own = [RANK.sub("", line) for line in after if _rank_of(line) in ("", rank)]
+    indented = [*(line[:1].isspace() for line in own), False]
+    message = next(at for at in range(len(own) + 1) if not any(indented[at : at + 2]))
+    said, more = _without(own, []), _without(own[message:], [])
+    if exit_code > 1 or len(more) > _MANY:
         return True
-    return _FINAL_WORD.match(after[-1]) is not None and not tells_exit_code(after[-1])
+    return bool(said and _FINAL_WORD.match(said[-1])) and not tells_exit_code(said[-1])
+
+
+def _rank_of(line: str) -> str:
+    return found[1] if (found := RANK.match(line)) else ""
 
 
 def _last_line(said: Sequence[str]) -> Cause:

@@ -159,7 +159,7 @@ def _signs() -> Mapping[FailureKind, re.Pattern[str]]:
     return {
         FailureKind.OUT_OF_MEMORY: re.compile(
             r"MemoryError\b|\[Errno 12\]|out of memory|can't allocate memory"
-            r"|Cannot allocate memory|std::bad_alloc|CU\w+_STATUS_ALLOC_FAILED|RESOURCE_EXHAUSTED",
+            r"|Cannot allocate (?:memory|vector of size)|std::bad_alloc|CU\w+_STATUS_ALLOC_FAILED|RESOURCE_EXHAUSTED",
             re.IGNORECASE,
         ),
         FailureKind.DISK_FULL: re.compile(

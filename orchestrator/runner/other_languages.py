@@ -18,6 +18,7 @@ _MESSAGE = re.compile(
 _STACK = re.compile(
     r"goroutine \d+ \[|Stacktrace:$|stack backtrace:$|\s+at \S.*[(:].*\d+\)?$|Calls: |Execution halted$"
 )
+_PANIC = re.compile(r"thread '.*' panicked at .*:$")  # Rust; the message follows
 _ABORTS = re.compile(
     r"^\s*what\(\): +(.*)"  # C++, for an uncaught exception
     r"|^Fatal Python error: (?!Aborted)(.*)"
@@ -26,6 +27,7 @@ _ABORTS = re.compile(
     r"|^(\*\*\* .* \*\*\*.*)$"
     r"|^(terminate called without an active exception)"
     r"|^LLVM ERROR: (.*)"
+    r"|^FATAL ERROR: (.*)"  # Node
     r"|.*\] (Check failed: .*)",
     re.MULTILINE,
 )
@@ -56,7 +58,13 @@ _DESCRIPTIONS: Final[Mapping[str, Signals]] = {
 def message_above_stack(said: Sequence[str]) -> str | None:
     """Return the last message that is printed above its stack, as in Go, Julia, Java, Node and R."""
     for at in reversed(range(len(said) - 1)):
-        if _MESSAGE.match(said[at]) and any(map(_STACK.match, said[at + 1 : at + 1 + _NEAR])):
+        following = said[at + 1 : at + 1 + _NEAR]
+        if not any(map(_STACK.match, following)):
+            continue
+        if _MESSAGE.match(said[at]):
+            goes_on = said[at].endswith(":") and not _STACK.match(following[0])
+            return f"{said[at].strip()} {following[0].strip()}" if goes_on else said[at].strip()
+        if at and _PANIC.match(said[at - 1]):
             return said[at].strip()
     return None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from enum import Enum
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -36,7 +37,10 @@ class Trace:
     chain_start: int = -1
 
 
-RANK: Final = re.compile(r"\[(?:rank|default)(\d+)\]:\s?")
+# As PyTorch, torchrun and mpirun put it before each line.
+_PREFIX: Final = r"\[(?:rank|default|[\w.@-]*,)(\d+)\](?:<std(?:err|out)>)?: ?"
+RANK: Final = re.compile(f"^{_PREFIX}")
+_BETWEEN_RANKS = re.compile(rf"(?<=.)(?={_PREFIX})")
 _HEADER = re.compile(
     r"^(?:Original )?Traceback \(most recent call last\):?|^[╭┌].* Traceback \(most"
 )
@@ -59,42 +63,72 @@ _MAY_END = re.compile(
 )
 
 
+def sort_by_rank(lines: Sequence[str]) -> list[str]:
+    """Return lines in which those that ranks have printed at once are apart, one rank after the other.
+
+    The rank that has printed last comes last.
+    """
+    ordered: list[str] = []
+    of_ranks: dict[str, list[str]] = {}
+    rank = ""
+    for line in lines:
+        found = RANK.match(line)
+        if not found and (line or not of_ranks):
+            ordered += (each for own in of_ranks.values() for each in own)
+            of_ranks.clear()
+            ordered.append(line)
+            continue
+        for piece in _split_ranks(line) if found else [line]:  # a blank line has no prefix
+            own = RANK.match(piece)
+            rank = own[1] if own else rank
+            of_rank = of_ranks.pop(rank, [])
+            of_rank.append(piece)
+            of_ranks[rank] = of_rank
+    return [*ordered, *(each for own in of_ranks.values() for each in own)]
+
+
+def _split_ranks(line: str) -> list[str]:
+    places = [0, *(found.start() for found in _BETWEEN_RANKS.finditer(line)), len(line)]
+    return [line[start:end] for start, end in pairwise(places)]
+
+
 def read_tracebacks(lines: Sequence[str]) -> list[Trace]:
     """Return all tracebacks in the output, in their order."""
+    plain = [RANK.sub("", line) for line in lines]
     blocks: list[Trace] = []
     at = 0
     while at < len(lines):
-        block = _read_group(lines, at) if _GROUP.match(lines[at]) else _read_one(lines, at)
+        block = _read_group(plain, at) if _GROUP.match(plain[at]) else _read_one(plain, at)
         if block is None:
             at += 1
             continue
-        blocks.append(_in_context(lines, block, blocks))
+        rank = RANK.match(lines[at])
+        block = replace(block, rank=rank[1] if rank else "")
+        blocks.append(_in_context(plain, block, blocks))
         at = max(block.end, at + 1)
     return blocks
 
 
 def _read_one(lines: Sequence[str], start: int) -> Trace | None:
-    rank = RANK.match(lines[start])
-    strip = rank.end() if rank else 0
     cut = start == 0 and lines[0][:1].isspace() and any('File "' in line for line in lines[:4])
-    if not (cut or _HEADER.match(lines[start][strip:])):
+    if not (cut or _HEADER.match(lines[start])):
         if _ENDS_NOTHING.match(lines[start]) and not any(
             map(_HEADER.match, lines[start + 1 : start + 2])
         ):
             return Trace(start, min(start + 2, len(lines)), "", Weight.NOTHING)
         return None
     at = start + 1
-    while at < len(lines) and (not lines[at][strip:] or _FRAME.match(lines[at][strip:])):
+    while at < len(lines) and (not lines[at] or _FRAME.match(lines[at])):
         at += 1
     # Of a remote exception, the frames and the exception itself follow the one that was raised here.
-    if any(_REMOTE_FRAME.match(line[strip:]) for line in lines[at + 1 : at + 2]):
+    if any(map(_REMOTE_FRAME.match, lines[at + 1 : at + 2])):
         at += 1
-        while at + 1 < len(lines) and (not lines[at][strip:] or _FRAME.match(lines[at][strip:])):
+        while at + 1 < len(lines) and (not lines[at] or _FRAME.match(lines[at])):
             at += 1
-    error = lines[at][strip:].strip() if at < len(lines) else ""
+    error = lines[at].strip() if at < len(lines) else ""
     if error.endswith(":") and at + 1 < len(lines) and not _HEADER.match(lines[at + 1]):
-        error = f"{error} {lines[at + 1][strip:].strip()}"
-    return Trace(start, at + 1, error, Weight.ENDS, rank[1] if rank else "")
+        error = f"{error} {lines[at + 1].strip()}"
+    return Trace(start, at + 1, error, Weight.ENDS)
 
 
 def _read_group(lines: Sequence[str], start: int) -> Trace:
@@ -117,12 +151,14 @@ def _read_group(lines: Sequence[str], start: int) -> Trace:
             if depth and not depth[1]:
                 leaves.append(text)
                 is_open = False
-    whole = next((text.strip(" |") for text in tree if re.match(r"\s*\| \w", text)), "")
+    whole = next((text for text in tree if re.match(r"\s*\| \w", text)), "")
     kept = [
         at for at, leaf in enumerate(leaves) if not re.search(r"\(\d+ sub-exceptions?\)$", leaf)
     ]
     more = f" (and {len(kept) - 1} more)" if len(kept) > 1 else ""
-    error = f"{leaves[kept[0]].splitlines()[0]}{more}" if kept else whole
+    error = (
+        f"{leaves[kept[0]].splitlines()[0]}{more}" if kept else whole.partition("\n")[0].strip(" |")
+    )
     return Trace(start, end, error, Weight.ENDS, reasons=reasons.get(kept[0], ()) if kept else ())
 
 
@@ -150,7 +186,7 @@ def _in_context(lines: Sequence[str], block: Trace, before: Sequence[Trace]) -> 
     """Add what the lines before a traceback say about it: its weight, or its cause."""
     near = lines[max(0, block.start - 8) : block.start]
     said = [line for line in near if line.strip(' "')][-3:]
-    above = RANK.sub("", said[-1]) if said else ""
+    above = said[-1] if said else ""
     if above in (_DIRECT, _DURING) and before:
         cause = before[-1]
         reasons = (*cause.reasons, cause.error) if above == _DIRECT else ()

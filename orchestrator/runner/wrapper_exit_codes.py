@@ -16,6 +16,8 @@ _LAST = re.compile(
     r"Child process with PID \d+ terminated with code (-?\d+)|exits with return code = (-?\d+)$"
     r"|: terminated by signal (\d+)$"
 )
+# It ends with the status that it waited for: a signal, or 128 more with a core dump.
+_BY_SETSID = re.compile(r"setsid: child \d+ did not exit normally")
 _STATUS = re.compile(r"non-zero exit status (\d+)\.")
 _DIED_WITH = re.compile(r"died with <Signals\.\w+: (\d+)>")
 _SPAWNED = re.compile(r"process \d+ terminated with signal (\w+)")
@@ -29,8 +31,13 @@ _EXIT_CODE = re.compile(
 _BY_NAME = {"SIGTERMException": Signals.SIGTERM, "KeyboardInterrupt": Signals.SIGINT}
 
 
-def code_of_child(line: str) -> int | None:
-    """Return the exit code in a wrapper's last line, negative for a signal; None if there is none."""
+def code_of_child(line: str, exit_code: int) -> int | None:
+    """Return the exit code in a wrapper's last line, negative for a signal; None if there is none.
+
+    ``exit_code`` is the wrapper's own.
+    """
+    if _BY_SETSID.match(line):
+        return -(exit_code % 128) or None
     found = _LAST.search(line)
     return int(found[1] or found[2] or f"-{found[3]}") if found else None
 

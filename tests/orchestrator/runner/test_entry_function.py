@@ -18,6 +18,7 @@ from orchestrator.runner.entry_function import (
     takes_arguments,
     tell_end,
 )
+from orchestrator.runner.error_line import find_cause
 
 
 def timed(function: Callable[..., object]) -> Callable[..., object]:
@@ -79,3 +80,32 @@ def test_error_is_told_whatever_stderr_is(
     monkeypatch.setattr(sys, "__stderr__", first)
     assert tell_end(ValueError("told")) == (1, "ValueError: told\n")
     assert first.getvalue() == "ValueError: told\n"
+
+
+def test_only_the_error_itself_is_handed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A note may hold the traceback of another error; in a chain and in a group, too."""
+    first = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", first)
+    cause, leaf = KeyError("a"), OSError("b")
+    error = ExceptionGroup("m", [leaf])
+    error.__cause__ = cause
+    for each in (cause, leaf, error):
+        each.add_note("Traceback (most recent call last):\nMemoryError")
+    _, told = tell_end(error)
+    assert "MemoryError" not in told
+    assert all(part in told for part in ("KeyError: 'a'", "OSError: b", "ExceptionGroup: m"))
+    assert first.getvalue().count("MemoryError") == 3
+
+
+@pytest.mark.parametrize("rest", ["x" * 10_000, "\nxxxxxxxxx" * 10_000])
+def test_beginning_of_a_long_message_is_handed_on(
+    monkeypatch: pytest.MonkeyPatch, rest: str
+) -> None:
+    """Its end alone says nothing."""
+    first = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", first)
+    with pytest.raises(ValueError, match="told") as caught:
+        raise ValueError(f"told {rest}")
+    _, told = tell_end(caught.value)
+    assert find_cause(told, 1).message.startswith("ValueError: told")
+    assert first.getvalue().endswith(f"ValueError: told {rest}\n")

@@ -42,10 +42,18 @@ TRACEBACK = "Traceback (most recent call last):\n  File 'train.py', line 3\n    
         ),
         (f"\x07\x08{TRACEBACK}KeyError: 'x'\n", "KeyError: 'x'"),
         ("epoch 1\n" + TRACEBACK, "f()"),  # its end was never printed
+        # tqdm has not ended its line, and draws its bar again when Python ends.
+        (f"epoch 1\n\r  3%|# | 3/9 [00:00<00:03, 3it/s]{TRACEBACK}ValueError: lr\n\r  3%|# | 3/9 [00:00<00:03]\n", "ValueError: lr"),
+        # The rest of a message is indented, or heads what is.
+        (f"{TRACEBACK}RuntimeError: in a state_dict\n" + "\tsize mismatch\n" * 30, "RuntimeError: in a state_dict"),
+        (f"{TRACEBACK}ValidationError: 15 errors\n" + "lr\n  Field required\n" * 15, "ValidationError: 15 errors"),
+        (f"{TRACEBACK}ValueError: caught\n" + "\tmore\n" * 30 + "epoch\n" * 30, "epoch"),
+        # What other ranks print does not say that this one went on.
+        ("[rank1]: a\n" * 30 + "".join(f"[rank0]: {it}\n" for it in f"{TRACEBACK}E: lr".split("\n")) + "[rank1]: b\n", "E: lr"),
         # Colours and progress bars do not belong to it.
         ("\x1b[31m 50%|##  |\r100%|####|\nKeyError: 'x'\x1b[0m\n", "KeyError: 'x'"),
     ],
-)
+)  # fmt: skip
 def test_line_that_ended_the_program_is_found(output: str, message: str) -> None:
     assert find_cause(output, 1).message == message
 

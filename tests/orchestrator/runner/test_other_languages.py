@@ -25,6 +25,11 @@ from orchestrator.runner.other_languages import (
             'Exception in thread "main" java.lang.IllegalStateException: told',
         ),
         ("Error in f() : told\nCalls: main -> f\nExecution halted", "Error in f() : told"),
+        # R, where the call is long
+        ("Error in f(x) :\n  told\nCalls: main -> f\nExecution halted", "Error in f(x) : told"),
+        ("Error in f(x) :\nExecution halted", "Error in f(x) :"),
+        ("thread 'main' panicked at src/main.rs:4:5:\ntold\nstack backtrace:\n   0: f", "told"),
+        ("told\nstack backtrace:\n   0: f", None),
         ("ERROR: retrying\nStacktrace:\n [1] f\nERROR: told\nStacktrace:\n [1] g", "ERROR: told"),
         ("ERROR: told", None),
         ("loss at epoch 3: 0.1", None),
@@ -47,6 +52,7 @@ def test_message_stands_above_its_stack(output: str, message: str | None) -> Non
         ("malloc(): corrupted top size\n", "malloc(): corrupted top size"),
         ("*** buffer overflow detected ***: terminated\n", "*** buffer overflow detected ***: terminated"),
         ("F1128 20:00:00.0 7 x.cc:3] Check failed: n > 0 \n", "Check failed: n > 0"),
+        ("<--- JS stacktrace --->\nFATAL ERROR: Reached heap limit\n 1: 0xb0 node::Abort()\n", "Reached heap limit"),
         ("epoch 3\n", ""),
     ],
 )  # fmt: skip

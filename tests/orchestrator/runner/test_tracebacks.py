@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.runner.tracebacks import Weight, read_tracebacks
+from orchestrator.runner.tracebacks import Weight, read_tracebacks, sort_by_rank
 
 TRACEBACK = 'Traceback (most recent call last):\n  File "t.py", line 3, in f\n    g()\n'
 DIRECT = "\nThe above exception was the direct cause of the following exception:\n\n"
@@ -80,6 +80,43 @@ def test_groups_of_two_ranks_are_two() -> None:
     group += "  +-+---------------- 1 ----------------\n    | ValueError: told\n    +----------\n"
     found = read_tracebacks(f"    {group}{group}".splitlines())
     assert [each.error for each in found] == ["ValueError: told"] * 2
+
+
+def test_group_of_a_rank_is_read_without_the_prefix_of_its_lines() -> None:
+    script = "raise ExceptionGroup('m', [ValueError('told'), KeyError('b')])"
+    command = [sys.executable, "-I", "-S", "-c", script]
+    said = subprocess.run(command, capture_output=True, text=True, check=False).stderr
+    ranks = [f"[rank{rank}]: {line}" for rank in (0, 1) for line in said.splitlines()]
+    found = read_tracebacks(ranks)
+    assert [(it.rank, it.error) for it in found] == [
+        (r, "ValueError: told (and 1 more)") for r in "01"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        # as torchrun --tee copies them
+        (["[default0]:a", "[default1]:b", "[default1]:d", "[default0]:c"], ["[default1]:b", "[default1]:d", "[default0]:a", "[default0]:c"]),
+        # two have written before either has ended its line
+        (["[rank0]: a[rank1]: b", "", "[rank0]: c[rank1]: d"], ["[rank0]: a", "[rank0]: c", "[rank1]: b", "", "[rank1]: d"]),
+        # mpirun --tag-output
+        (["[1,0]<stderr>:a", "[1,1]<stderr>:b", "[1,0]<stderr>:c"], ["[1,1]<stderr>:b", "[1,0]<stderr>:a", "[1,0]<stderr>:c"]),
+        (["[rank1]: a", "x", "[rank0]: b", "", "y"], ["[rank1]: a", "x", "[rank0]: b", "", "y"]),
+        (["", "x [rank0]: y"], ["", "x [rank0]: y"]),
+        ([], []),
+    ],
+)  # fmt: skip
+def test_lines_of_ranks_that_print_at_once_are_taken_apart(
+    lines: list[str], expected: list[str]
+) -> None:
+    """Each reads its own traceback; the one that printed last stays last."""
+    assert sort_by_rank(lines) == expected
+
+
+def test_group_without_leaves_is_told_in_one_line() -> None:
+    output = f"  | E: told (1 sub-exception)\n{TRACEBACK}  +-+---- 1 ----\n"
+    assert read_tracebacks(output.split("\n"))[0].error == "E: told (1 sub-exception)"
 
 
 def test_group_keeps_what_it_was_raised_from() -> None:

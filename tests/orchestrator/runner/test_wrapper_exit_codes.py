@@ -16,13 +16,19 @@ from orchestrator.runner.wrapper_exit_codes import (
         ("[launch.py:321] ['python', 'train.py'] exits with return code = 1", 1),
         ("[launch.py:321] ['python', 'train.py'] exits with return code = -11", -11),
         ("xargs: sh: terminated by signal 15", -15),
+        ("setsid: child 7 did not exit normally: Success", -9),
         ("terminated by signal", None),
         ("", None),
     ],
 )
 def test_last_line_of_a_wrapper_has_the_exit_code(line: str, code: int | None) -> None:
     """It counts instead of the wrapper's own."""
-    assert code_of_child(line) == code
+    assert code_of_child(line, 9) == code
+
+
+def test_core_dump_is_no_part_of_the_signal_that_setsid_tells() -> None:
+    """It exits with the status that it waited for."""
+    assert code_of_child("setsid: child 7 did not exit normally: Success", 128 + 11) == -11
 
 
 @pytest.mark.parametrize(
