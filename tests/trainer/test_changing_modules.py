@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from omegaconf import OmegaConf
-from run_files import MakeRun, Train, results_of
+from run_files import Interrupt, MakeRun, Train, results_of
 from thinning import combined
 from user_modules import Interrupted, sabotage
 
@@ -112,3 +112,9 @@ def test_test_measures_what_the_best_validation_measured(make_run: MakeRun, trai
         )
         digests[iterations] = train(run_dir)
     assert digests[1] == digests[3]
+
+
+def test_parameters_that_a_callback_has_frozen_stay_so(interrupt: Interrupt) -> None:
+    """No module's state says it."""
+    frozen = {"_target_": "changing_modules.Freezing"}
+    interrupt("step_end", 3, role="data", by="user_modules.FragileTiny", curriculum=frozen)

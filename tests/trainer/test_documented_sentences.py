@@ -225,6 +225,7 @@ TESTS: dict[str, list[tuple[str, str]]] = {
         ("`cb_on_train_begin` is", "test_changing_modules.py::test_run_whose_modules_change_is_resumed"),
         ("The state of every", "test_changing_modules.py::test_run_whose_modules_change_is_resumed"),
         ("So parameter groups", "test_changing_modules.py::test_run_whose_modules_change_is_resumed"),
+        ("Which parameters", "test_changing_modules.py::test_parameters_that_a_callback_has_frozen_stay_so"),
         ("Where no module has", "test_state_rehearsal.py::test_module_that_could_not_be_restored_as_it_is_built_is_told_once"),
         ("A state that does", "test_changing_modules.py::test_change_that_is_not_made_again_is_one_line"),
         ("Where the model has", "test_changing_modules.py::test_best_weights_that_do_not_fit_any_more_are_one_line"),

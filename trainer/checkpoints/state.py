@@ -11,7 +11,7 @@ from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from trainer.errors import CheckpointError, ConfigError, is_out_of_memory
@@ -19,7 +19,7 @@ from trainer.numbers_version import NUMBERS
 from trainer.target_errors import first_line, is_in_libraries
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from types import MappingProxyType
 
     import torch
@@ -61,6 +61,7 @@ def state_of(trainer: Resumable) -> State:
     return {
         "iteration": trainer.iteration,
         "modules": module_states(trainer),
+        "frozen": [name for name, each in _parameters(trainer) if not each.requires_grad],
         "held": trainer.held.state_dict(),
         "batches": trainer.batches.state_dict(),
         "history": trainer.history.state_dict(),
@@ -102,6 +103,9 @@ def restore(trainer: Resumable, saved: Saved) -> None:
     state = saved.state
     trainer.iteration = state["iteration"]
     restore_modules(trainer, saved)
+    if "frozen" in state:  # an earlier version did not save it
+        for name, parameter in _parameters(trainer):
+            parameter.requires_grad_(name not in state["frozen"])
     held = state.get("held", {})
     for path, each in trainer.held.find().items():
         if path in held:  # an earlier version did not save them
@@ -210,6 +214,13 @@ def _as_saved(loaded: Any, saved: Any, *, is_placed: bool) -> Any:  # noqa: ANN4
         return type(saved)(_as_saved(*pair, is_placed=is_placed) for pair in pairs)
     # PyTorch makes whatever can be iterated over again from its parts, and of a string something else.
     return saved if isinstance(saved, str) else loaded
+
+
+def _parameters(trainer: Resumable) -> Iterator[tuple[str, Tensor]]:
+    """Yield the parameters of all modules with their names: callbacks may freeze them, or no longer."""
+    for role, module in trainer.stateful.items():
+        if isinstance(module, nn.Module):
+            yield from module.named_parameters(role)
 
 
 def _stateful(trainer: Resumable) -> dict[str, Any]:

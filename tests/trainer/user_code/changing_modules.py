@@ -10,6 +10,15 @@ from torch.nn.utils import prune
 from torch.optim import SGD
 
 
+class Freezing:
+    """Freeze the first parameter of the model, and say nothing to a resumed run."""
+
+    def cb_on_iteration_begin(self, trainer: Any, iteration: int) -> None:
+        """Do that once."""
+        if iteration == 2:
+            next(trainer.model.parameters()).requires_grad_(requires_grad=False)
+
+
 class Unfreezing:
     """Train the first layer from iteration 3 on, too."""
 
