@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import sys
 from typing import TYPE_CHECKING, Final
+
+from torch import Tensor
 
 from trainer.compute_environment import process_settings
 from trainer.errors import listed
@@ -12,6 +15,7 @@ from trainer.object_parts import WHICH, ItemCount
 from trainer.reached_values import reached_values
 from trainer.read_only import added_by_others
 from trainer.run_files import say
+from trainer.target_errors import is_installed
 from trainer.ways_to_save import saves_its_own_way
 
 if TYPE_CHECKING:
@@ -109,7 +113,16 @@ def code_beside(
     """Return what the user's code may change besides the modules, and what else runs it, by names."""
     found: dict[str, object] = {**process_settings()}
     found |= {f"trainer.{name}": each for name, each in added_by_others(trainer).items()}
-    found |= {f"metrics.{name}": each for name, each in measures.metrics.items()}
+    for name, metric in measures.metrics.items():
+        found[f"metrics.{name}"] = metric
+        module = sys.modules.get(type(metric).__module__)
+        if is_installed(getattr(module, "__file__", None) or "<built-in>"):
+            # Objects of libraries are not looked into, but metrics may keep what reset() leaves, as extremes.
+            found |= {
+                f"metrics.{name}.{key}": value
+                for key, value in getattr(metric, "__dict__", {}).items()
+                if isinstance(value, Tensor)
+            }
     for loader in loaders.values():
         if loader.order.sampler is not None:
             found[loader.order.key] = loader.order.sampler

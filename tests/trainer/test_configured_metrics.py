@@ -15,6 +15,7 @@ from trainer.configured_metrics import Measures, build_measures
 from trainer.errors import ConfigError
 from trainer.evaluation import evaluate
 from trainer.model_call import ModelCall
+from trainer.unsaved_state import UnsavedState, code_beside
 
 CPU = torch.device("cpu")
 CALL = ModelCall(nn.Identity(), nn.CrossEntropyLoss())
@@ -38,6 +39,37 @@ def test_metric_of_torchmetrics_is_measured_anew_each_time() -> None:
         assert values["f1"] == pytest.approx(f1_score(labels, guesses, average="macro"))
         each = [values[f"each/{place}"] for place in range(3)]
         assert each == pytest.approx(f1_score(labels, guesses, average=None).tolist())
+
+
+class Extreme:
+    """A metric that keeps the least value of all evaluations, as torchmetrics' `MinMaxMetric` does."""
+
+    def __init__(self) -> None:
+        self.least = torch.full((), torch.inf)
+
+    def reset(self) -> None:
+        pass
+
+    def update(self, outputs: torch.Tensor, _: torch.Tensor) -> None:
+        self.least = torch.minimum(self.least, outputs.min())
+
+    def compute(self) -> torch.Tensor:
+        return self.least
+
+
+def test_what_a_metric_of_a_library_keeps_for_good_is_told(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`reset()` leaves it."""
+    monkeypatch.setattr(Extreme, "__module__", "torch.nn")  # it is installed
+    measures = build_measures({"metrics": {"x": {"_target_": f"{__name__}.Extreme"}}}, CPU, None)
+    unsaved = UnsavedState({}, lambda: code_beside(SimpleNamespace(), {}, measures))  # type: ignore[arg-type]  # it has attributes
+    unsaved.begin()
+    evaluate(CALL, [(torch.eye(3), torch.arange(3))], CPU, measures)
+    unsaved.tell()
+    assert capsys.readouterr().out.startswith(
+        "note: metrics.x.least changed in the first iteration,"
+    )
 
 
 def test_value_with_a_gradient_is_a_number() -> None:
