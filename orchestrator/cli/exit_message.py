@@ -114,16 +114,24 @@ def _summarize(
     done = count_done(outcome, planned)
     told = [say_done(done, len(planned.plan.decisions))]
     told += [f"{len(failed)} failed"] if failed else []
-    told += [_describe_left(outcome)] if outcome.left else []
+    told += [describe_left(outcome, options)] if outcome.left else []
     paused = outcome.paused, outcome.paused_failed
     told += [describe_paused(*paused, planned, options)] if outcome.paused else []
     console.print(Text(", ".join(told) + "." * (not outcome.paused)), soft_wrap=True)
 
 
-def _describe_left(outcome: ExecutionResult) -> str:
+def describe_left(outcome: ExecutionResult, options: argparse.Namespace) -> str:
+    """Return how many runs are left, and what becomes of them."""
     if outcome.is_misused:  # the same command would end in the same way
         return f"{outcome.left} left"
-    return f"{outcome.left} left, the same command continues {pronoun_of(outcome.left)}"
+    told = f"{outcome.left} left, the same command continues {pronoun_of(outcome.left)}"
+    if not outcome.elsewhere:
+        return told
+    goes_on = "goes" if outcome.elsewhere == 1 else "go"
+    stop = next_command(options_of_experiment(options), "stop")
+    return (
+        f"{told}; {outcome.elsewhere} of them, begun by another orch run, {goes_on} on until {stop}"
+    )
 
 
 def describe_pauses(pauses: Pauses) -> str:

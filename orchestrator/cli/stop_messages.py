@@ -43,7 +43,7 @@ def describe_asked(
         case _:
             then = what_happens(live, unsaved)
     if is_executed:
-        return f"Asked the orch run of {name} to stop: {then}. Nothing more starts."
+        return f"Asked every orch run of {name} to stop: {then}. Nothing more starts."
     if not live:
         return f"No orch run executes {name}: nothing was asked to stop."
     if level is StopLevel.DRAIN:

@@ -97,8 +97,8 @@ class Engine:
         left = len(self._queue) + len(self._elsewhere) + self._ended.count_unfinished()
         end = self._course.count(self._ended.failed, self._ended.told_failed) or Standstill(left)
         told = end.left, stop.interrupts, self._gave_up, end.paused, end.failed
-        is_misused = bool(self._course.trouble)
-        return ExecutionResult(self._ended.ended, *told, is_misused, self._ended.pauses)
+        more = bool(self._course.trouble), self._ended.pauses, len(self._elsewhere)
+        return ExecutionResult(self._ended.ended, *told, *more)
 
     def _goes_on(self, stop: StopRequests) -> bool:
         is_open = bool(self._queue or (self._elsewhere and self._waits))

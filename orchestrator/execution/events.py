@@ -212,6 +212,7 @@ class ExecutionResult:
     why it did not continue with them, if the user did not ask it to stop. ``paused`` counts the runs
     that others were better than; they are not left. ``paused_failed`` of them had failed before, and were
     not retried. ``is_misused``: the settings do not fit the runs. ``pauses`` is what pauses took.
+    ``elsewhere`` of those that are left are executed by other processes.
     """
 
     ended: Mapping[RunId, Ended]
@@ -222,3 +223,4 @@ class ExecutionResult:
     paused_failed: int = 0
     is_misused: bool = False
     pauses: Pauses = NO_PAUSES
+    elsewhere: int = 0

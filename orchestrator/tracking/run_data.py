@@ -85,7 +85,8 @@ def attempt_tags(
     if isinstance(seen.status, Status):
         status = seen.status
         tags["orch.host"] = tag_value(status.host)
-        tags["orch.reason"] = tag_value(seen.reason)
+        is_live = seen.state is State.RUNNING  # how far it is, would not stay true
+        tags["orch.reason"] = "its process lives" if is_live else tag_value(seen.reason)
         tags[f"{_ATTEMPT}{seen.attempts}"] = _describe_attempt(status, seen.state)
     if seen.attempts > 1:  # short ones may be over before they are looked at
         for number, earlier in directory.earlier_attempts().items():

@@ -98,7 +98,7 @@ def test_program_that_exits_with_code_zero_when_asked_is_resumed_not_done(
             grid.send_signal(signal.SIGINT)
         else:
             asked = orch(folder, "stop").stdout
-            assert asked.startswith("Asked the orch run of mine to stop: 1 run ends at its next")
+            assert asked.startswith("Asked every orch run of mine to stop: 1 run ends at its next")
         said, _ = grid.communicate()
     assert grid.returncode == 130
     assert "stopping: 1 run ends at its next checkpoint (again: end them at once)" in said

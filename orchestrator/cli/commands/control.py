@@ -92,4 +92,4 @@ def _describe(name: str, request: ControlRequest, drain: object, *, asked: bool)
     parts += [f"without GPU {number}" for number in request.without_gpus]
     parts += [f"with GPU {number}" for number in request.with_gpus]
     parts += ["drain"] if drain else []
-    return f"Asked the orch run of {name}: {', '.join(parts)}. Runs that have started continue."
+    return f"Asked every orch run of {name}: {', '.join(parts)}. Runs that have started continue."

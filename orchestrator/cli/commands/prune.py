@@ -43,8 +43,12 @@ def prune(options: argparse.Namespace, console: Console) -> int:
     planned = load_plan(source_of(options), only=options.only)
     survivors = Survivors()
     reports = [report_on(planned.experiment.run(it), survivors) for it in planned.former]
-    if options.yes and not options.without_grid:
-        _require_grid(planned, reports)
+    if options.yes and not options.without_grid and (done := _count_unnamed(planned, reports)):
+        raise UsageError(
+            f"{done} finished runs would be removed: this command names no grid,"
+            f" {_compared(planned)}. Give the overrides of the grid to keep, or --without-grid to"
+            " remove them anyway."
+        )
     kept = _remove(planned.experiment, reports) if options.yes else {}
     if options.json:
         content = {
@@ -59,15 +63,13 @@ def prune(options: argparse.Namespace, console: Console) -> int:
     return ExitCode.LEFT if kept else 0
 
 
-def _require_grid(planned: Planned, reports: Sequence[Report]) -> None:
-    """Make sure that the grid was not forgotten: removed runs cannot be restored."""
+def _count_unnamed(planned: Planned, reports: Sequence[Report]) -> int:
+    """Return how many finished runs would be removed because the grid was forgotten; 0 if it was not.
+
+    Removed runs cannot be restored.
+    """
     done = [report for report in reports if report.seen.state is State.DONE and report.overrides]
-    if len(done) > 1 and not planned.described.axes:
-        raise UsageError(
-            f"{len(done)} finished runs would be removed: this command names no grid,"
-            f" {_compared(planned)}. Give the overrides of the grid to keep, or --without-grid to"
-            " remove them anyway."
-        )
+    return len(done) if len(done) > 1 and not planned.described.axes else 0
 
 
 def _compared(planned: Planned) -> str:
@@ -101,9 +103,10 @@ def _tell(
     if not options.yes:
         print_status(name_reports(reports, planned.experiment), console)
         print_changes(look_back(planned), console)
+        anyway = " --without-grid" if _count_unnamed(planned, reports) else ""
         text = (
             f"This command names {_compared(planned)}. The other {len(reports)} in {folder}"
-            " would be removed: --yes removes them permanently."
+            f" would be removed: --yes{anyway} removes them permanently."
         )
         console.print(Text(text), soft_wrap=True)
         return

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from orchestrator.cli.arguments import parse_arguments
 from orchestrator.cli.exit_codes import ExitCode
-from orchestrator.cli.exit_message import describe_pauses, exit_code
+from orchestrator.cli.exit_message import describe_left, describe_pauses, exit_code
 from orchestrator.execution.events import Ended, ExecutionResult, Pauses
 from orchestrator.grid.identity import identify
 from orchestrator.rundir.state import State
@@ -38,6 +39,15 @@ def result(*states: State, left: int = 0, stopped: bool = False) -> ExecutionRes
 )
 def test_exit_code_follows_from_the_ends(outcome: ExecutionResult, code: ExitCode) -> None:
     assert exit_code(outcome) == code
+
+
+def test_runs_of_another_command_that_go_on_are_told() -> None:
+    """Ctrl-C does not reach them."""
+    options = parse_arguments(["run", "lr=1"])
+    assert describe_left(result(left=4), options) == "4 left, the same command continues them"
+    assert describe_left(replace(result(left=4), elsewhere=2), options) == (
+        "4 left, the same command continues them; 2 of them, begun by another orch run, go on until orch stop lr=1"
+    )
 
 
 @pytest.mark.parametrize(

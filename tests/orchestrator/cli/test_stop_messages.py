@@ -81,7 +81,7 @@ def test_request_says_what_asking_again_does(event: Stopping, text: str) -> None
 )
 def test_orch_stop_says_what_it_asked_for(level: StopLevel, text: str) -> None:
     told = describe_asked("digits", level, 1, 0, is_executed=True)
-    assert told == f"Asked the orch run of digits to stop: {text}. Nothing more starts."
+    assert told == f"Asked every orch run of digits to stop: {text}. Nothing more starts."
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 from typing import Any
 
 import pytest
@@ -32,6 +34,16 @@ def test_run_that_extends_another_one_says_so(directory: RunDirectory, store: An
     directory.write_status(Status(Record.DONE, 1, "2026-01-01T00:00:00+00:00", "box", 1))
     send(directory, store)
     assert store.run.tags["orch.begun_with"] == "3 iterations of run 0123456789abcdef"
+
+
+def test_reason_of_a_live_run_stays_true(directory: RunDirectory, store: Any) -> None:
+    """It is not sent again while the run comes on."""
+    directory.write_status(Status(Record.RUNNING, 1, "2026-01-01T00:00:00+00:00", "box", 1))
+    lock = directory.lock.open()
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    send(directory, store)
+    os.close(lock)
+    assert store.run.tags["orch.reason"] == "its process lives"
 
 
 def test_clock_that_was_set_back_lets_no_run_end_before_it_began(

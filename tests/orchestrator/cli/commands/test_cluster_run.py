@@ -160,7 +160,7 @@ def test_stop_withdraws_pilots_that_wait(
     grid.orch("run", *GRID, "--detach")
     output()
     assert grid.orch("stop") == 0
-    assert "Asked the orch run of grid to stop" in output()
+    assert "Asked every orch run of grid to stop" in output()
     assert any("--state=PENDING" in line for line in calls(slurm) if line.startswith("scancel"))
     (token,) = PilotsFolder(grid.experiment.path).tokens()
     assert PilotsFolder(grid.experiment.path).is_withdrawn(token.nonce)

@@ -32,7 +32,7 @@ def test_orchestrators_at_work_are_asked_as_the_options_say(
     at_work.join()
     assert grid.orch("control", *GRID, "--workers", "4", "--without-gpu", "3", "--pause") == 0
     told = output()
-    assert "Asked the orch run of grid: 4 workers, pause, without GPU 3." in told
+    assert "Asked every orch run of grid: 4 workers, pause, without GPU 3." in told
     assert control.news()[0] == [ControlRequest(4, paused=True, without_gpus=(3,))]
     assert grid.orch("control", *GRID, "--resume", "--with-gpu", "3", "--json") == 0
     said = json.loads(output())

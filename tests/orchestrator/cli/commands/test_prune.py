@@ -87,7 +87,9 @@ def test_forgotten_grid_is_asked_for_before_finished_runs_go(
     """Without overrides the config names one run, and all others would be removed."""
     made = [grid.make(lr, seed) for lr in (0.2, 0.3) for seed in (0, 1)]
     assert grid.orch("prune") == 0
-    assert "This command names only the one run that the config describes." in output()
+    told = output()
+    assert "This command names only the one run that the config describes." in told
+    assert "would be removed: --yes --without-grid removes them permanently." in told
     with pytest.raises(
         UsageError, match="4 finished runs would be removed: this command names no grid"
     ):
