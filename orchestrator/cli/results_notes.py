@@ -9,6 +9,7 @@ from orchestrator.cli.results_formats import TO_THE_BEST
 from orchestrator.cli.tables import count_of
 from orchestrator.grid.identity import short
 from orchestrator.planning.metric_direction import Direction
+from orchestrator.planning.run_results import is_of_test
 from orchestrator.rundir.metric_names import BEST
 from orchestrator.rundir.state import State
 
@@ -68,9 +69,19 @@ def iterations_of(compared: ResultsTable, step: int | None) -> str:
     """Return which iterations the metrics are of; empty if all are of the last one."""
     if step is not None:
         return f"all metrics are those of iteration {step}" if compared.metrics else ""
-    if any(metric.startswith(BEST) for metric in compared.metrics):
+    best = [metric for metric in compared.metrics if metric.startswith(BEST)]
+    tested = [metric for metric in compared.metrics if is_of_test(metric)]
+    if best:
         return f"{BEST}... and test/... are of the best iteration, all others of the last one"
-    return ""
+    if not tested or not _is_best_known(compared):  # which is not among the columns
+        return ""
+    others = ", all others of the last one" if len(tested) < len(compared.metrics) else ""
+    return f"test/... are of the best iteration{others}"
+
+
+def _is_best_known(compared: ResultsTable) -> bool:
+    runs = (run for row in compared.rows for _, run in row.members)
+    return any(key.startswith(BEST) for run in runs for key in run.metrics or ())
 
 
 def describe_lack(compared: ResultsTable) -> str:

@@ -1,8 +1,15 @@
 """What a table of results says of its numbers."""
 
+from dataclasses import replace
+
 import pytest
 
-from orchestrator.cli.results_notes import describe_lack, notes_on_table, warnings_of
+from orchestrator.cli.results_notes import (
+    describe_lack,
+    iterations_of,
+    notes_on_table,
+    warnings_of,
+)
 from orchestrator.planning.paired_difference import PairedDifference
 from orchestrator.planning.results_table import compare
 from orchestrator.planning.run_results import RunResults
@@ -43,6 +50,22 @@ def test_numbers_are_told(
     chosen = [{"seed": seed} for seed in range(seeds)] or [{}]
     runs = [RunResults({"lr": lr, **each}, metrics) for lr in (1, 2) for each in chosen]
     assert list(notes_on_table(compare(runs), None, step)) == told
+
+
+@pytest.mark.parametrize(
+    ("shown", "told"),
+    [
+        (("test/loss",), "test/... are of the best iteration"),
+        (("test/loss", "loss"), "test/... are of the best iteration, all others of the last one"),
+        (("loss",), ""),
+        (("best/loss", "test/loss"), OF_BEST),
+    ],
+)
+def test_columns_that_are_left_out_change_no_meaning(shown: tuple[str, ...], told: str) -> None:
+    """A table for a paper may have the results of the test only."""
+    metrics = {"best/loss": 1.0, "test/loss": 2.0, "loss": 3.0}
+    compared = compare([RunResults({"lr": lr}, metrics) for lr in (1, 2)])
+    assert iterations_of(replace(compared, metrics=shown), None) == told
 
 
 def test_mean_is_told_only_where_a_row_has_several_runs() -> None:
