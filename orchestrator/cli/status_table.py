@@ -85,12 +85,16 @@ def _print_runs(
         key: [metric_cell(found[key]) if key in found else "" for found in saved_metrics]
         for key in all_metrics
     }
-    noted = any(report.note for report in shown)
+    noted, unseen = any(report.note for report in shown), 0
     taken = SHORT_ID_DIGITS + (_STATE if over else _STATE_AND_WHY) + (NOTE_WIDTH if noted else 0)
     all_axes = [report.overrides for report in shown]
     spare = 0 if over else _OF_THE_REASON
     fitted = fit_axes(all_axes, axes, taken + first_column(cells, console), console, spare=spare)
     if fitted.left_out:  # an axis tells more than a metric
+        fitted = fit_axes(all_axes, axes, taken, console, spare=spare)
+    if fitted.left_out and noted:  # and than a note
+        noted, unseen = False, sum(bool(report.note) for report in shown)
+        taken -= NOTE_WIDTH
         fitted = fit_axes(all_axes, axes, taken, console, spare=spare)
     metrics = fit_columns(cells, taken + fitted.width, console)
     if not metrics:  # the first one tells more than the end of a reason
@@ -112,7 +116,7 @@ def _print_runs(
         why = [_why(it, live.get(it.run_id), standings.get(it.run_id)) for it in shown]
         columns.append(Column("why", why, "dim"))
     print_columns(columns, console)
-    tell_left_out(fitted.left_out, len(all_metrics) - len(metrics), console)
+    tell_left_out(fitted.left_out, len(all_metrics) - len(metrics), console, unseen)
 
 
 def iteration_of(report: Report) -> str:

@@ -232,12 +232,15 @@ def _rounded(item: Difference) -> tuple[str, str]:
     return item.before, item.now
 
 
-def tell_left_out(axes: int, metrics: int, console: Console) -> None:
-    """Print how many axes and metrics the terminal has no room for."""
+def tell_left_out(axes: int, metrics: int, console: Console, notes: int = 0) -> None:
+    """Print how many axes, metrics and notes the terminal has no room for."""
     parts = [f"{axes} {'axis' if axes == 1 else 'axes'}"] if axes else []
     parts += [count_of(metrics, "metric")] if metrics else []
+    parts += [count_of(notes, "note")] if notes else []
     if parts:
-        text = f"{' and '.join(parts)} more: widen the terminal, or use --json"
+        first, last = ", ".join(parts[:-1]), parts[-1]
+        which = f"{first} and {last}" if first else last
+        text = f"{which} more: widen the terminal, or use --json"
         console.print(Text(text, style="dim"))
 
 

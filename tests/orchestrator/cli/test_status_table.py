@@ -13,6 +13,7 @@ from orchestrator.cli.status_table import (
 )
 from orchestrator.execution.live_usage import UNKNOWN, LiveResources
 from orchestrator.grid.identity import RunId
+from orchestrator.rundir.note import Note
 from orchestrator.rundir.run_metrics import Outcome
 from orchestrator.rundir.run_summary import Report
 from orchestrator.rundir.state import PAUSED, Observation, Progress, Record, Status
@@ -72,6 +73,26 @@ def test_metric_stands_in_the_table_rather_than_that_a_run_has_finished(
     assert "it has finished" not in text
     assert [name in text for name in ("0.5", "0.25", "0.75")] == [at < metrics for at in range(3)]
     assert "paused after 3 of 9" in text
+
+
+def test_axes_tell_more_than_notes_and_metrics() -> None:
+    """Without them rows cannot be told apart."""
+    overrides = dict.fromkeys(("lr", "depth", "width", "heads", "seed"), 12)
+    seen = Observation(Status(Record.FAILED, 1, "", "box", 1))
+    found = Outcome({"validation/loss": 0.5}, {})
+    reports = [
+        Report(RunId(2 * f"{number:08x}"), overrides, "then", seen, None, found, Note(text))
+        for number, text in enumerate(("", "look at this one again"))
+    ]
+    output = io.StringIO()
+    print_status(reports, Console(file=output, width=80))
+    table = output.getvalue()
+    assert "seed" in table
+    assert "look at" not in table
+    assert "1 metric and 1 note more: widen the terminal" in table
+    output = io.StringIO()
+    print_status(reports, Console(file=output, width=160))
+    assert "look at this one again" in output.getvalue()
 
 
 def _paused(status: Status) -> Observation:
