@@ -41,6 +41,7 @@ HARMLESS = (signal.SIGCONT, signal.SIGWINCH, signal.SIGURG, signal.SIGCHLD)
 RUNS = 12
 BETWEEN = 25  # signals that fall before the storm waits for another program to begin
 LULL = 4.0  # seconds
+PATIENCE = 60.0  # seconds
 
 
 class NamespaceCall(ProcessCall):
@@ -290,6 +291,21 @@ def described(pid: int) -> str:
     return f"{pid}, which has ended"
 
 
+def lasting(world: World) -> list[int]:
+    """Return the processes that are left; a reporter whose orch was killed sends the rest, and ends."""
+    until = time.monotonic() + PATIENCE
+    while (left := world.processes()) and all(map(is_reporter, left)) and time.monotonic() < until:
+        time.sleep(0.05)
+    return left
+
+
+def is_reporter(pid: int) -> bool:
+    """Tell whether a process sends to MLflow, or has ended."""
+    with contextlib.suppress(OSError):
+        return b"orchestrator.tracking" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    return True
+
+
 def heal(world: World) -> list[str]:
     """Repeat the command: once for what is left, and once for nothing."""
     found = []
@@ -300,7 +316,7 @@ def heal(world: World) -> list[str]:
     said = world.notes("witness/said")
     if (again := world.run()).code or world.notes("witness/said") != said:
         found.append(f"the call after the last did something: {again.said}")
-    if left := world.processes():
+    if left := lasting(world):
         found.append(f"processes are left: {[described(pid) for pid in left]}")
     return found
 
