@@ -107,7 +107,8 @@ def _take_from_first(tensor: Tensor) -> None:
             tensor = tensor.narrow(dim, 0, 1)
     dense = tensor.resolve_conj().resolve_neg().contiguous()
     if dense.numel():
-        distributed.broadcast(dense.view(-1).view(torch.uint8), 0)
+        # A tensor of one element may be contiguous with any stride.
+        distributed.broadcast(dense.as_strided((dense.numel(),), (1,)).view(torch.uint8), 0)
     if dense is not tensor:
         tensor.copy_(dense)
 

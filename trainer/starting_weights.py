@@ -83,10 +83,17 @@ def begin_with_weights(model: nn.Module, settings: InitSettings) -> None:
             f"init_from: nothing in {source} fits the model: {fit.describe()}. Name another, or change"
             " the model."
         )
+    is_training = model.training
+    if (
+        source.is_dir()
+    ):  # a run saves a model in evaluation mode, in which it may change its weights
+        model.eval()
     model.load_state_dict(fit.weights, strict=False)
     # After all others: a parameter with several names is averaged under the first of them.
     average = fit_weights(model, averaged, settings.prefix).weights
     model.load_state_dict(average, strict=False)
+    if model.training is not is_training:
+        model.train(is_training)
     _check_finite(model, {*fit.weights, *average}, source)
     say(f"begins with the weights of {source}: {fit.describe()}")
 

@@ -147,6 +147,7 @@ def test_random_numbers_differ_in_the_steps_and_agree_afterwards() -> None:
         model.register_buffer("conjugate", torch.complex(mine, mine).conj())
         model.register_buffer("negative", torch.complex(mine, mine).conj().imag)
         model.register_buffer("expanded", mine[:, :1].expand(4, 2, 3))
+        model.register_buffer("expanded_number", mine[0, 0].expand(3))
         for number, layout in enumerate((torch.sparse_coo, torch.sparse_csr)):
             sparse = torch.triu(mine, distributed.get_rank()).to_sparse(layout=layout)
             model.register_buffer(f"sparse{number}", sparse)

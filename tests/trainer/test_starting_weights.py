@@ -82,6 +82,19 @@ def test_average_is_taken_where_the_evaluations_have_used_it(
     assert not is_equal(weights_of(run_dir), read_model_state(first / "checkpoints" / "best.pt"))
 
 
+def test_model_that_changes_its_weights_for_evaluations_begins_as_it_was_saved(
+    make_run: MakeRun, train: Train
+) -> None:
+    """In evaluation mode: LoRA's layers have merged their update there."""
+    merging = {"model": {"_target_": "odd_modules.Merging"}}
+    first = source(make_run, train, **merging)
+    run_dir = make_run(init_from=str(first), iterations=1, **STILL, **merging)
+    train(run_dir)
+    wanted = package.load(first).state_dict()
+    for name, each in weights_of(run_dir).items():
+        torch.testing.assert_close(each, wanted[name])
+
+
 @pytest.mark.parametrize("iteration", [1, 2])
 def test_interrupted_run_ends_with_the_same_bits(
     make_run: MakeRun, train: Train, interrupt: Interrupt, iteration: int

@@ -243,8 +243,9 @@ def _separate(tensors: list[Tensor]) -> None:
     """Give small tensors memory of their own: in the file they share it, which modules do not expect."""
     for tensor in tensors:
         if tensor.nbytes < min(tensor.untyped_storage().nbytes(), SMALL + 1):
-            own = tensor.clone()
-            tensor.set_(own.untyped_storage(), 0, own.shape, own.stride())
+            own = tensor.detach().clone()
+            with torch.no_grad():  # it may be a parameter
+                tensor.set_(own.untyped_storage(), 0, own.shape, own.stride())
 
 
 def _tensors_in(state: object) -> Iterator[Tensor]:

@@ -10,7 +10,7 @@ import pytest
 import torch
 from saved_checkpoints import kept, saved
 
-from trainer.checkpoints.reading import read_model_state
+from trainer.checkpoints.reading import read_any_file, read_model_state
 from trainer.checkpoints.store import Checkpoints
 
 
@@ -36,6 +36,16 @@ def test_checkpoint_under_another_number_is_not_used(
     assert found is not None
     assert found[0].name.startswith("000001-")
     assert "is of another iteration" in capsys.readouterr().out
+
+
+def test_parameters_of_a_file_that_share_memory_are_separated(tmp_path: Path) -> None:
+    """As those of an optimizer that keeps all in one flat tensor."""
+    flat = torch.arange(90_000.0)
+    parts = {name: torch.nn.Parameter(part) for name, part in zip("ab", flat.chunk(2), strict=True)}
+    torch.save(parts, tmp_path / "weights.pt")
+    read = read_any_file(tmp_path / "weights.pt")
+    assert read["a"].untyped_storage().nbytes() == read["a"].nbytes
+    assert torch.equal(read["b"], parts["b"])
 
 
 def named(path: Path, iteration: int) -> Path:
