@@ -18,6 +18,7 @@ from trainer.hydra_targets import asks_for, build
 from trainer.run_files import CONFIG, RESULTS
 from trainer.seeding import restore_rng_state, rng_state
 from trainer.settings import read_group
+from trainer.weight_average import as_trained
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,7 +66,7 @@ def _use_average(model: nn.Module, states: Mapping[str, Any], config: Config) ->
     if not settings.evaluate:
         return
     weights = states.get("ema", {}).get("weights", {})
-    with torch.no_grad():
+    with torch.no_grad(), as_trained(model):
         for name, parameter in model.named_parameters():
             if name in weights:
                 parameter.copy_(weights[name])

@@ -19,6 +19,7 @@ from trainer.ema_settings import read_ema
 from trainer.errors import CheckpointError, ConfigError
 from trainer.run_files import CONFIG, RESULTS, say
 from trainer.settings import read_group
+from trainer.weight_average import as_trained
 
 if TYPE_CHECKING:
     from collections.abc import Container, Sequence
@@ -89,11 +90,12 @@ def begin_with_weights(model: nn.Module, settings: InitSettings) -> None:
     ):  # a run saves a model in evaluation mode, in which it may change its weights
         model.eval()
     model.load_state_dict(fit.weights, strict=False)
-    # After all others: a parameter with several names is averaged under the first of them.
-    average = fit_weights(model, averaged, settings.prefix).weights
-    model.load_state_dict(average, strict=False)
     if model.training is not is_training:
         model.train(is_training)
+    # After all others: a parameter with several names is averaged under the first of them.
+    average = fit_weights(model, averaged, settings.prefix).weights
+    with as_trained(model):
+        model.load_state_dict(average, strict=False)
     _check_finite(model, {*fit.weights, *average}, source)
     say(f"begins with the weights of {source}: {fit.describe()}")
 

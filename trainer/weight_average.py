@@ -6,13 +6,14 @@ from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import torch
+from torch import nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from contextlib import AbstractContextManager
 
-    from torch import Tensor, nn
+    from torch import Tensor
 
     from trainer.ema_settings import EmaSettings
 
@@ -94,18 +95,18 @@ class WeightAverage:
     @contextmanager
     def _exchanged(self) -> Iterator[None]:
         now = self._parameters()
-        before = {
-            name: now[name].clone()
-            for name, weights in self._weights.items()
-            if name in now and now[name].shape == weights.shape
-        }
-        with torch.no_grad():
+        with torch.no_grad(), as_trained(self._model):
+            before = {
+                name: now[name].clone()
+                for name, weights in self._weights.items()
+                if name in now and now[name].shape == weights.shape
+            }
             for name in before:
                 now[name].copy_(self._weights[name])
         try:
             yield
         finally:
-            with torch.no_grad():
+            with torch.no_grad(), as_trained(self._model):
                 for name, weights in before.items():
                     now[name].copy_(weights)
 
@@ -120,6 +121,20 @@ class WeightAverage:
             name: weights.to(now[name].device if name in now else weights.device, copy=True)
             for name, weights in state["weights"].items()
         }
+
+
+@contextmanager
+def as_trained(model: nn.Module) -> Iterator[None]:
+    """Switch a model that may change its weights for evaluations to training, in which they are averaged."""
+    may_change = any(type(each).train is not nn.Module.train for each in model.modules())
+    is_switched = may_change and not model.training
+    if is_switched:
+        model.train()
+    try:
+        yield
+    finally:
+        if is_switched:
+            model.eval()
 
 
 def _fine(weights: Tensor) -> Tensor:

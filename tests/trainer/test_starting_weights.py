@@ -82,12 +82,13 @@ def test_average_is_taken_where_the_evaluations_have_used_it(
     assert not is_equal(weights_of(run_dir), read_model_state(first / "checkpoints" / "best.pt"))
 
 
+@pytest.mark.parametrize("ema", [None, {"decay": 0.5}])
 def test_model_that_changes_its_weights_for_evaluations_begins_as_it_was_saved(
-    make_run: MakeRun, train: Train
+    make_run: MakeRun, train: Train, ema: dict[str, Any] | None
 ) -> None:
     """In evaluation mode: LoRA's layers have merged their update there."""
     merging = {"model": {"_target_": "odd_modules.Merging"}}
-    first = source(make_run, train, **merging)
+    first = source(make_run, train, ema=ema, **merging)
     run_dir = make_run(init_from=str(first), iterations=1, **STILL, **merging)
     train(run_dir)
     wanted = package.load(first).state_dict()

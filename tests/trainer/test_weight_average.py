@@ -28,6 +28,7 @@ MODELS: dict[str, dict[str, Any]] = {
     "tied": {"model": {"_target_": "stand_ins.TiedGpt"}},
     "norms": BATCH_NORM,
     "dropout": {"model__dropout": 0.4},
+    "merging": {"model": {"_target_": "odd_modules.Merging"}},
 }
 
 
@@ -134,16 +135,20 @@ def test_average_is_evaluated_only_where_asked(make_run: MakeRun, train: Train) 
     assert tested["none"] == tested["not used"] == tested["not begun"] != tested["used"]
 
 
-def test_training_is_the_same_with_an_average(make_run: MakeRun, train: Train) -> None:
+@pytest.mark.parametrize("model", [MODELS["mlp"], MODELS["merging"]])
+def test_training_is_the_same_with_an_average(
+    make_run: MakeRun, train: Train, model: dict[str, Any]
+) -> None:
+    """Also that of a model which changes its weights for evaluations."""
     losses = []
     for name, changes in (("with", {"ema": EMA}), ("without", {})):
-        train(run_dir := make_run(name, **changes))
+        train(run_dir := make_run(name, **changes, **model))
         losses.append(results_of(run_dir)["final"]["train/loss"])
     assert losses[0] == losses[1]
 
 
 @pytest.mark.parametrize("weights", ["best", "last"])
-@pytest.mark.parametrize("model", ["mlp", "tied"])
+@pytest.mark.parametrize("model", ["mlp", "tied", "merging"])
 def test_model_of_a_finished_run_has_the_weights_that_were_tested(
     make_run: MakeRun, train: Train, weights: str, model: str
 ) -> None:
