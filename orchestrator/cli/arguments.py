@@ -7,6 +7,7 @@ import re
 import sys
 from typing import TYPE_CHECKING, Final, NoReturn, cast
 
+from orchestrator.cli.habitual_options import MEANT
 from orchestrator.cli.hydra_options import add_config_options, check_show_options
 from orchestrator.errors import UsageError
 
@@ -57,16 +58,6 @@ _WRONG_CHOICE: Final = r"(?s)argument ([^:]+): invalid choice: '(.*)' \(choose f
 _LACKS_VALUE: Final = r"argument ([^:]+): expected (one|\d+) arguments?"
 _EXCLUDES: Final = r"argument ([^:]+): not allowed with argument (.*)"
 _VERY_SIMILAR: Final = 0.7
-# What is meant by options of other programs: the first of these that a command has.
-_MEANT: Final[Mapping[str, Sequence[str]]] = {
-    **dict.fromkeys(("--format", "-f"), ("--out", "--csv", "--json")),
-    **dict.fromkeys(("--metric", "--metrics"), ("--columns", "METRIC", "--sort")),
-    **dict.fromkeys(("--filter", "--query"), ("--where", "--only")),
-    **dict.fromkeys(("--jobs", "--n-jobs", "--parallel", "-j"), ("--workers",)),
-    **dict.fromkeys(("--output", "--save", "-o"), ("--out",)),
-    **dict.fromkeys(("--limit", "--head", "--best", "-n"), ("--top",)),
-    **dict.fromkeys(("--force", "-y"), ("--yes",)),
-}
 _EPILOG: Final = """\
 Overrides follow Hydra's grammar, sweeps included:
   orch plan training=grid_search
@@ -135,7 +126,7 @@ class _ArgumentParser(argparse.ArgumentParser):
             name = word.partition("=")[0]
             if name == "--":
                 return
-            is_option = (name.startswith("--") and " " not in word) or name in _MEANT
+            is_option = (name.startswith("--") and " " not in word) or name in MEANT
             if is_option and name not in self._option_string_actions:
                 meant = self._suggest_option(name) or self._suggest_override(*words[at : at + 2])
                 self.error(f"there is no option {name}{meant}")
@@ -156,7 +147,7 @@ class _ArgumentParser(argparse.ArgumentParser):
     def _suggest_option(self, name: str) -> str:
         """Return a question for the option that is meant, to end a sentence with; may be empty."""
         positional = [it.metavar for it in self._actions if not it.option_strings]
-        for meant in _MEANT.get(name, ()):
+        for meant in MEANT.get(name, ()):
             if meant in self._option_string_actions:
                 return f". Did you mean {meant}?"
             if meant in positional:

@@ -34,6 +34,7 @@ _COMPARED: Final = re.compile(
 _ASSIGNED: Final = re.compile(rf"{_BEGINNING}([\w.@/-]*\w)['\"]?\s*[=:]\s*{_VALUE}")
 _REFERENCE: Final = re.compile(r"\$\{[^{}]*\}")  # names a key, which is not secret
 _STEPS: Final = re.compile(r"[^.+~/@]+")
+_NEXT_SENTENCE: Final = re.compile(r"\s+[A-Z]|$")
 _ITEM: Final = re.compile(r"""[^\s,'"\[\]{}()]+|"[^"]*"?|'[^']*'?""")
 
 
@@ -98,7 +99,8 @@ def _quoted_secrets(message: str) -> set[str]:
     for name, value in find_arguments(message):
         sign = message[: value.start()].rstrip()[-1:]
         if sign == "=" or (sign in (":", ",") and value[0].startswith(("'", '"'))):
-            found.update(_secrets_in(name, value[0]))
+            ends = _NEXT_SENTENCE.match(message, value.end())
+            found.update(_secrets_in(name, value[0].removesuffix(".") if ends else value[0]))
     return found
 
 

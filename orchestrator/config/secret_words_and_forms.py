@@ -175,7 +175,8 @@ _ASSIGNED: Final = re.compile(
            |shared[_-]?access[_-]?(?:key|signature)|(?:aws[_-]?)?secret[_-]?(?:access[_-]?)?key
            |access[_-]?(?:key|token)|api[_-]?key|auth[_-]?token|x-amz-(?:signature|security-token|credential)
            |x-goog-(?:signature|credential))
-         \s*=(?!=)\s*)(?![\s;&,]|\$\{|\{)[^\s;&]+""",
+         \s*=(?!=)\s*)(?![\s;&,]|\$\{|\{)[^\s;&]+?(?=(?:\.(?=\s+[A-Z]))?(?:[\s;&]|$))  # not the end of a sentence
+    """,
     re.VERBOSE | re.IGNORECASE,
 )
 _CODE: Final = re.compile(r"((?<=[?&])(?:code|sig|hmac|ticket|jwt|sas)=)[^&\s]{8,}", re.IGNORECASE)

@@ -159,12 +159,13 @@ def _signs() -> Mapping[FailureKind, re.Pattern[str]]:
     return {
         FailureKind.OUT_OF_MEMORY: re.compile(
             r"MemoryError\b|\[Errno 12\]|out of memory|can't allocate memory"
-            r"|Cannot allocate (?:memory|vector of size)|std::bad_alloc|CU\w+_STATUS_ALLOC_FAILED|RESOURCE_EXHAUSTED",
+            r"|Cannot allocate (?:memory|vector of size)|std::bad_alloc|CU\w+_STATUS_ALLOC_FAILED"
+            r"|RESOURCE_EXHAUSTED|\boom[_-]kill",
             re.IGNORECASE,
         ),
         FailureKind.DISK_FULL: re.compile(
             r"No space left on device|\[Errno (?:28|122)\]|Disk quota exceeded|\bENOSPC\b|database or disk is full"
-            r"|PytorchStreamWriter failed writing",
+            r"|PytorchStreamWriter failed writing|inline_container\.cc:\d+\] \. unexpected pos \d+ vs",
             re.IGNORECASE,
         ),
         FailureKind.DIVERGED: DIVERGED,
@@ -191,6 +192,8 @@ def _killed(number: int, message: str, traces: Traces) -> Failure:
     if not message:
         message = printable(other_languages.message_of_manager(traces.output_tail))
         message = message[:_LONGEST_MESSAGE]
+        if number == signal.SIGKILL and (kind := _kind_of(message)):
+            return Failure(kind, f"{message} (by {name})")
     return Failure(FailureKind.KILLED, f"by {name}" + (f", {message}" if message else ""))
 
 

@@ -105,6 +105,22 @@ def test_flags_and_folders_with_credentials_are_not_repeated() -> None:
     assert describe_error(error, []) == "there is no config folder 'https:/x'"
 
 
+@pytest.mark.parametrize(
+    ("key", "secret"),
+    [
+        ("password", "x"),
+        ("password", CANARY),
+        ("password", "hunter2.hunter2."),
+        ("db.password", CANARY),
+        ("token", CANARY),
+    ],
+)
+def test_full_stop_after_a_credential_stays(key: str, secret: str) -> None:
+    """It ends the sentence, and does not belong to the credential."""
+    error = ConfigError(f"Write {key}={secret}. See --help.")
+    assert describe_error(error, [f"--{key}={secret}"]) == f"Write {key}=***. See --help."
+
+
 def test_beginning_of_a_long_credential_is_recognized() -> None:
     """Messages cut long values."""
     error = ConfigError(f"api_key is {CANARY[:10]}..., not a number")

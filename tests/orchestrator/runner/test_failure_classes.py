@@ -199,6 +199,25 @@ def test_kernel_that_kills_for_memory_is_told_from_somebody_who_kills() -> None:
     assert classify(-11, Traces(memory_ran_out=True)).kind == "killed"
 
 
+def test_kill_for_memory_that_slurm_tells_is_one() -> None:
+    """Also of a step on another machine, where the kernel's count cannot be seen."""
+    told = "slurmstepd: error: Detected 1 oom_kill event in StepId=7.0."
+    failure = classify(137, Traces(f"{told}\nsrun: error: node1: task 0: Out Of Memory\n"))
+    assert failure.kind == "out-of-memory"
+    assert classify(-15, Traces(f"{told}\n")).kind == "killed"
+
+
+def test_checkpoint_that_a_full_disk_cuts_is_disk_full() -> None:
+    """PyTorch ends with an error about the archive, raised while it handles the first one."""
+    error = "RuntimeError: [enforce fail at inline_container.cc:672] . unexpected pos 704 vs 598"
+    assert classify(1, Traces(TRACEBACK.format("f()", error))).kind == "disk-full"
+
+
+def test_vector_that_r_cannot_allocate_is_a_lack_of_memory() -> None:
+    said = "Error: cannot allocate vector of size 7.5 Gb\nExecution halted\n"
+    assert classify(1, Traces(said)).kind == "out-of-memory"
+
+
 @pytest.mark.parametrize("loss", ["NaN", "Infinity", "-Infinity", float("nan"), "inf"])
 def test_loss_that_is_no_number_is_divergence(loss: float | str) -> None:
     """For programs that only crash because of it."""
