@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.runner.other_languages import message_above_stack, signal_described
@@ -54,10 +55,11 @@ _ASIDES = re.compile(
     r"|\S+:\d+: \w*Warning: |sys:1: \w*Warning: "
     r"|\[[WEI]\d* |\[[WEI]\d*[\d:. -]+|[WEI]\d{4} [\d:.]+ "
     r"|note: run with `RUST_BACKTRACE"
-    r"|make(?:\[\d+\])?: \*\*\* |ERROR conda\.cli|srun: error: .* Exited with exit code"
+    r"|make(?:\[\d+\])?: (?:\*\*\* |Leaving directory)|ERROR conda\.cli|srun: error: .* Exited with exit code"
     r"|wandb: |ERROR:torch\.distributed\.elastic|WARNING:torch\.distributed\.elastic"
     r"|Pass --helpshort or --helpfull to see help on flags"
 )
+_MAKE = re.compile(r"make(?:\[\d+\])?: ")
 _FINAL_WORD = re.compile(r"(?:\S+: )?(?:error|fatal|abort)(?:: |\[)", re.IGNORECASE)
 _LOST_CHILD = re.compile(
     r"DataLoader worker \(pid\(s\) .*\) exited unexpectedly|BrokenProcessPool: "
@@ -89,9 +91,10 @@ def find_cause(output: str, exit_code: int) -> Cause:
 def _find(lines: Sequence[str], exit_code: int, *, rank: str) -> Cause:
     blocks = read_tracebacks(lines)
     said = _without(lines, [each for each in blocks if each.weight is Weight.NOTHING])
-    last = said[-1] if said else ""
-    if code := code_of_child(last, exit_code):
-        return replace(_find(lines[: lines.index(last)], code, rank=rank), exit_code=code)
+    by_make = takewhile(_MAKE.match, filter(str.strip, reversed(lines)))
+    for last in (*said[-1:], *by_make):  # asides otherwise
+        if code := code_of_child(last, exit_code):
+            return replace(_find(lines[: lines.index(last)], code, rank=rank), exit_code=code)
     block = _choose([each for each in blocks if each.error], rank)
     if block is None:
         return _unwritten(lines, blocks, exit_code) or _last_line(said)

@@ -18,6 +18,8 @@ _LAST = re.compile(
 )
 # It ends with the status that it waited for: a signal, or 128 more with a core dump.
 _BY_SETSID = re.compile(r"setsid: child \d+ did not exit normally")
+# It exits with 2; it says nothing of a signal in another language.
+_BY_MAKE = re.compile(r"make(?:\[\d+\])?: \*\*\* \[.*\] ([A-Z][\w /]*?)(?: \(core dumped\))?$")
 _STATUS = re.compile(r"non-zero exit status (\d+)\.")
 _DIED_WITH = re.compile(r"died with <Signals\.\w+: (\d+)>")
 _SPAWNED = re.compile(r"process \d+ terminated with signal (\w+)")
@@ -38,6 +40,8 @@ def code_of_child(line: str, exit_code: int) -> int | None:
     """
     if _BY_SETSID.match(line):
         return -(exit_code % 128) or None
+    if (by_make := _BY_MAKE.match(line)) and (number := signal_described(by_make[1])):
+        return -number
     found = _LAST.search(line)
     return int(found[1] or found[2] or f"-{found[3]}") if found else None
 

@@ -134,3 +134,13 @@ PIECES = st.sampled_from(
 @given(st.lists(PIECES, max_size=12).map("".join), st.integers(-15, 143))
 def test_any_output_yields_one_line(output: str, code: int) -> None:
     assert "\n" not in find_cause(output, code).message
+
+
+def test_signal_that_make_tells_counts_also_from_within() -> None:
+    """It exits with 2, whatever has ended its command."""
+    inner = "make[1]: *** [Makefile:2: train] Killed\nmake[1]: Leaving directory '/p'\n"
+    for said in ("", inner):
+        cause = find_cause(
+            f"epoch 3\n{said}make: *** [Makefile:4: all] {'Error 2' if said else 'Killed'}\n", 2
+        )
+        assert (cause.exit_code, cause.message) == (-9, "epoch 3")
