@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from orchestrator.cli.command_for_run import is_halving, settings_in
@@ -33,8 +34,8 @@ def halving_words(
     if not paused and all(each.report.seen.state is State.DONE for each in facts):
         return [f"orch.halving={NO_HALVING}"] if is_configured else []
     begun = [each for each in facts if each.code]
-    typed = [_typed(each) for each in paused or begun]
-    return [*max(typed, key=typed.count, default=())]
+    typed = Counter(map(_typed, paused or begun))
+    return [word for words, _ in typed.most_common(1) for word in words]
 
 
 def _typed(run: RunFacts) -> tuple[str, ...]:

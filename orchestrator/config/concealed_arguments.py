@@ -36,6 +36,8 @@ _OPTION: Final = re.compile(r"--?([\w-]*\w)")
 _ITEM: Final = re.compile(
     r"""(?<=[\[,])\s*+("[^"]*"|'[^']*'|[^\s,'"\[\]{}][^,'"\[\]{}]*+)\s*+(?=[\],])"""
 )
+# To a variable, as they are usually named, an interpolation, or a placeholder.
+_REFERENCE: Final = re.compile(r"\$[A-Z_][A-Z0-9_]*|\$\{.*\}|\$\(.*\)|\{[\w.:-]*\}", re.DOTALL)
 _SWITCHES: Final = ("true", "false", "null", "none")
 # Of options that are switches, and of those that name where a credential is.
 _SWITCHING: Final = ("no", "use", "with", "without", "ask", "enable", "disable")
@@ -66,7 +68,7 @@ def without_secret(override: str) -> str:
     members = _MEMBER.findall(value) if is_list or value.startswith("{") else ()
     plain, option = value.strip("\"' "), _OPTION.fullmatch(key)
     found = (
-        (_is_credential(option[1], plain) if option else is_secret(path, plain))
+        (_is_credential(option[1], plain, is_own=True) if option else is_secret(path, plain))
         or holds_credential(value)
         or any(is_credential(name) or is_secret([name], text) for name, text in members)
     )
@@ -117,12 +119,15 @@ def find_arguments(text: str) -> Iterator[tuple[str, re.Match[str]]]:
         found = _BEFORE.search(text, end)
 
 
-def _is_credential(name: str, text: str) -> bool:
-    """Return whether an argument under a name is a credential: no count, and no reference to one."""
-    if text.startswith(("$", "{")) or text.lower() in _SWITCHES:
+def _is_credential(name: str, text: str, *, is_own: bool = False) -> bool:
+    """Return whether an argument under a name is a credential: no count, and no reference to one.
+
+    ``is_own``: it is the option's, and not the next argument of a switch.
+    """
+    if _REFERENCE.fullmatch(text) or text.lower() in _SWITCHES:
         return False
     words = words_of(name)
-    if words and (words[0] in _SWITCHING or words[-1] in _PLACES):
+    if words and ((words[0] in _SWITCHING and not is_own) or words[-1] in _PLACES):
         return False
     return is_secret([name], int(text) if _COUNT.fullmatch(text) else text)
 

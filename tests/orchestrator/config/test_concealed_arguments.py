@@ -41,6 +41,16 @@ def test_arguments_within_an_override_are_concealed(typed: str, shown: str) -> N
     assert without_secret(shown) == shown
 
 
+@pytest.mark.parametrize(
+    "word", ["--password=$ecret9x", "--password={abc}xyz", "--use_token=abcdef123", "--pw=$A-b"]
+)
+def test_credential_is_no_reference_because_it_begins_like_one(word: str) -> None:
+    name, _, value = word.partition("=")
+    assert arguments_without_secrets([word]) == [f"{name}=***"]
+    if "use" not in name:
+        assert arguments_without_secrets([name, value]) == [name, "***"]
+
+
 def test_argument_behind_its_option_is_concealed() -> None:
     """A shell's command, too; options and what names other things stay."""
     words = ["p", "--password", SECRET, "-token", SECRET, "sh -c 'p --pw x1y2'", f"--pat={SECRET}"]
