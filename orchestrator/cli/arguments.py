@@ -7,7 +7,7 @@ import re
 import sys
 from typing import TYPE_CHECKING, Final, NoReturn, cast
 
-from orchestrator.cli.habitual_options import MEANT
+from orchestrator.cli.habitual_options import MEANT, MEANT_CHOICE
 from orchestrator.cli.hydra_options import add_config_options, check_show_options
 from orchestrator.errors import UsageError
 
@@ -103,7 +103,8 @@ class _ArgumentParser(argparse.ArgumentParser):
             message = f"there is no command {wrong[1]!r}{_suggest(wrong[1], list(COMMANDS))}"
         elif wrong := re.fullmatch(_WRONG_CHOICE, message):
             known = re.findall("'([^']*)'", wrong[3])
-            near = _suggest(wrong[2], known)
+            meant = MEANT_CHOICE.get(wrong[2])
+            near = f". Did you mean {meant}?" if meant in known else _suggest(wrong[2], known)
             message = f"{wrong[1]}: {wrong[2]!r} is not one of {', '.join(known)}{near}"
         elif wrong := re.fullmatch(_LACKS_VALUE, message):
             message = f"{wrong[1]} needs {'a value' if wrong[2] == 'one' else f'{wrong[2]} values'}"

@@ -24,3 +24,11 @@ MEANT: Final[Mapping[str, Sequence[str]]] = {
     **dict.fromkeys(("--limit", "--head", "--best", "--lines", "-n"), ("--top", "--tail")),
     **dict.fromkeys(("--force", "-y"), ("--yes",)),
 }
+# Words for a state; a run that has paused is stale to --state and --json.
+MEANT_CHOICE: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("paused", "interrupted", "killed"), "stale"),
+    **dict.fromkeys(("error", "crashed"), "failed"),
+    **dict.fromkeys(("finished", "completed", "complete"), "done"),
+    **dict.fromkeys(("live", "active"), "running"),
+    **dict.fromkeys(("waiting", "queued"), "pending"),
+}

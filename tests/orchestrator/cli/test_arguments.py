@@ -145,6 +145,10 @@ def test_run_that_is_missing_behind_an_override_is_named(line: str) -> None:
             "status --state faild",
             "--state: 'faild' is not one of pending, running, running?, stale, failed, done. Did you mean failed?",
         ),
+        (
+            "status --state paused",
+            "--state: 'paused' is not one of pending, running, running?, stale, failed, done. Did you mean stale?",
+        ),
         ("plot --band x", "--band: 'x' is not one of std, range, none. "),
         ("completion bsh", "SHELL: 'bsh' is not one of bash, zsh, fish. Did you mean bash?"),
         ("plan --state", "--state needs a value. "),
