@@ -18,7 +18,7 @@ from trainer.hydra_targets import asks_for, build
 from trainer.run_files import CONFIG, RESULTS
 from trainer.seeding import restore_rng_state, rng_state
 from trainer.settings import read_group
-from trainer.weight_average import as_trained
+from trainer.switched_modules import as_trained, prepare_for_evaluation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,6 +57,7 @@ def load_model(run_dir: Path | str, weights: str, device: str | torch.device) ->
             f"{run_dir}: its weights do not fit {type(model).__name__} as it is built: {reason:.300}. If"
             " callbacks changed the model, or its code has changed since, undo the change."
         ) from error
+    prepare_for_evaluation(model)
     return model.to(device)
 
 

@@ -19,7 +19,7 @@ from trainer.ema_settings import read_ema
 from trainer.errors import CheckpointError, ConfigError
 from trainer.run_files import CONFIG, RESULTS, say
 from trainer.settings import read_group
-from trainer.weight_average import as_trained
+from trainer.switched_modules import as_trained
 
 if TYPE_CHECKING:
     from collections.abc import Container, Sequence

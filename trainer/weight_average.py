@@ -6,14 +6,15 @@ from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import torch
-from torch import nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
+
+from trainer.switched_modules import as_trained
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from contextlib import AbstractContextManager
 
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from trainer.ema_settings import EmaSettings
 
@@ -121,20 +122,6 @@ class WeightAverage:
             name: weights.to(now[name].device if name in now else weights.device, copy=True)
             for name, weights in state["weights"].items()
         }
-
-
-@contextmanager
-def as_trained(model: nn.Module) -> Iterator[None]:
-    """Switch a model that may change its weights for evaluations to training, in which they are averaged."""
-    may_change = any(type(each).train is not nn.Module.train for each in model.modules())
-    is_switched = may_change and not model.training
-    if is_switched:
-        model.train()
-    try:
-        yield
-    finally:
-        if is_switched:
-            model.eval()
 
 
 def _fine(weights: Tensor) -> Tensor:

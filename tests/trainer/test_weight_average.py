@@ -28,6 +28,7 @@ MODELS: dict[str, dict[str, Any]] = {
     "tied": {"model": {"_target_": "stand_ins.TiedGpt"}},
     "norms": BATCH_NORM,
     "dropout": {"model__dropout": 0.4},
+    "folding": {"model": {"_target_": "odd_modules.Folding"}},
     "merging": {"model": {"_target_": "odd_modules.Merging"}},
 }
 
@@ -135,7 +136,7 @@ def test_average_is_evaluated_only_where_asked(make_run: MakeRun, train: Train) 
     assert tested["none"] == tested["not used"] == tested["not begun"] != tested["used"]
 
 
-@pytest.mark.parametrize("model", [MODELS["mlp"], MODELS["merging"]])
+@pytest.mark.parametrize("model", [MODELS["mlp"], MODELS["merging"], MODELS["folding"]])
 def test_training_is_the_same_with_an_average(
     make_run: MakeRun, train: Train, model: dict[str, Any]
 ) -> None:
@@ -148,7 +149,7 @@ def test_training_is_the_same_with_an_average(
 
 
 @pytest.mark.parametrize("weights", ["best", "last"])
-@pytest.mark.parametrize("model", ["mlp", "tied", "merging"])
+@pytest.mark.parametrize("model", ["mlp", "tied", "merging", "folding"])
 def test_model_of_a_finished_run_has_the_weights_that_were_tested(
     make_run: MakeRun, train: Train, weights: str, model: str
 ) -> None:

@@ -16,6 +16,7 @@ from torch.optim import Optimizer
 
 from trainer.errors import CheckpointError, ConfigError, is_out_of_memory
 from trainer.numbers_version import NUMBERS
+from trainer.switched_modules import prepare_for_evaluation
 from trainer.target_errors import first_line, is_in_libraries
 
 if TYPE_CHECKING:
@@ -135,6 +136,8 @@ def restore_modules(trainer: Resumable, saved: Saved) -> None:
     """
     for role, module in _stateful(trainer).items():
         _restore_one(role, module, saved.state["modules"], saved, trainer.device)
+        if isinstance(module, nn.Module):
+            prepare_for_evaluation(module)
 
 
 def _restore_one(

@@ -47,6 +47,26 @@ class Merging(nn.Module):
         return outputs + x @ (self.up @ self.down).T if self.training else outputs
 
 
+class Folding(nn.Module):
+    """Fold its weights for evaluations, as layers for inference do; what is folded is not a state."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(6, 2)
+        self.folded: Tensor | None = None
+
+    def train(self, mode: bool = True) -> "Folding":  # noqa: FBT001, FBT002 - as above
+        """Fold the weights, once, or drop what was folded."""
+        if mode is not self.training:
+            self.folded = None if mode else 2 * self.layer.weight.detach()
+        return super().train(mode)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the logits."""
+        weight = 2 * self.layer.weight if self.folded is None else self.folded
+        return nn.functional.linear(x, weight, self.layer.bias)
+
+
 def picture_set(seed: int) -> TensorDataset:
     """Make images (samples, 3, 8, 8) that lie in memory with the channels last."""
     generator = torch.Generator().manual_seed(seed)
