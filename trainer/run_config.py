@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from copy import deepcopy
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -115,8 +116,10 @@ class Configured:
         before = self._written_before
         if before is not None and OmegaConf.to_container(self._made) != before:
             # To resolve interpolations changes no value, but for what a resolver draws each time.
-            again = plain_config(OmegaConf.create(before))
-            now = _without_drawn(plain_config(self._made), self._plain, again)
+            now = plain_config(self._made)
+            with suppress(ConfigError):  # it may be a part, and refer to what is beside it
+                again = plain_config(OmegaConf.create(before))
+                now = _without_drawn(now, self._plain, again)
             if now != self._plain:
                 raise _changed("cfg", self._plain, now)
 

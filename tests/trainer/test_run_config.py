@@ -65,3 +65,11 @@ def test_configuration_that_is_only_read_is_unchanged() -> None:
     resolved.cfg.model.a = 2
     with pytest.raises(ConfigError, match="has changed 'model' in it"):
         resolved.check_unchanged()
+
+
+def test_part_of_a_configuration_may_refer_to_what_is_beside_it() -> None:
+    outer = OmegaConf.create({"lr": 3, "run": {"seed": 3, "iterations": 2, "x": "${lr}"}})
+    run = Configured(outer.run)
+    OmegaConf.resolve(run.cfg)
+    run.check_unchanged()
+    assert run.config["x"] == 3
