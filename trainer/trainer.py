@@ -238,6 +238,7 @@ class ModularTaskTrainer(ReadOnly, Roles, Configured):
             # As when it was saved: a model may change its weights when it is switched, as LoRA merges them.
             self.model.eval()
             resume(self, *found, self._settings.iterations)
+            self.update.is_checked = True  # its parameters may all have been frozen since
 
     def _iterations(self, recorder: Recorder) -> Iterator[int]:
         """Yield the iterations that are left until the run ends, or is asked to stop."""

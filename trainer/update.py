@@ -68,7 +68,7 @@ class Update:
         self._has_modes = has_modes(self.optimizer)
         self._given: list[int] = []  # how many parameters each group had at the last step
         self._others: list[Tensor] = []
-        self._is_checked = False
+        self.is_checked = False  # that an optimizer has gradients, at the first step of a run
         self._has_ranks = count_ranks() > 1
         if scaler is not None and self._closure is not None:
             raise ConfigError(
@@ -153,8 +153,8 @@ class Update:
                 self._explain(error)
                 raise
             shares.append(loss.detach())
-        if not self._is_checked:
-            self._is_checked = True
+        if not self.is_checked:
+            self.is_checked = True
             check_any_gradient(self.optimizer)
         loss = shares[0] if is_alone else torch.stack(shares).sum()
         if self._has_ranks:

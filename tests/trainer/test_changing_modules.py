@@ -114,7 +114,8 @@ def test_test_measures_what_the_best_validation_measured(make_run: MakeRun, trai
     assert digests[1] == digests[3]
 
 
-def test_parameters_that_a_callback_has_frozen_stay_so(interrupt: Interrupt) -> None:
-    """No module's state says it."""
-    frozen = {"_target_": "changing_modules.Freezing"}
+@pytest.mark.parametrize("kind", ["Freezing", "TwoPhases"])
+def test_parameters_that_a_callback_has_frozen_stay_so(interrupt: Interrupt, kind: str) -> None:
+    """No module's state says it; that an optimizer has no gradient any more is as before."""
+    frozen = {"_target_": f"changing_modules.{kind}"}
     interrupt("step_end", 3, role="data", by="user_modules.FragileTiny", curriculum=frozen)

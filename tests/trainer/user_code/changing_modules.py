@@ -19,6 +19,33 @@ class Freezing:
             next(trainer.model.parameters()).requires_grad_(requires_grad=False)
 
 
+class TwoPhases:
+    """Train the last layer with an optimizer of its own, and freeze the others from iteration 2 on."""
+
+    def cb_on_train_begin(self, trainer: Any) -> None:
+        """Take the last layer out of the optimizer."""
+        *others, weight, bias = trainer.model.parameters()
+        trainer.optimizer.param_groups[0]["params"] = others
+        self.own = SGD([weight, bias], lr=0.1)
+
+    def cb_on_iteration_begin(self, trainer: Any, iteration: int) -> None:
+        """Freeze the others."""
+        for each in trainer.optimizer.param_groups[0]["params"]:
+            each.requires_grad_(iteration < 2)
+
+    def cb_on_step_end(self, *_: Any) -> None:
+        """Take the step of the last layer."""
+        self.own.step()
+
+    def state_dict(self) -> Any:
+        """Return the state of its optimizer."""
+        return self.own.state_dict()
+
+    def load_state_dict(self, state: Any) -> None:
+        """Restore it."""
+        self.own.load_state_dict(state)
+
+
 class Unfreezing:
     """Train the first layer from iteration 3 on, too."""
 
