@@ -58,6 +58,7 @@ _WRONG_CHOICE: Final = r"(?s)argument ([^:]+): invalid choice: '(.*)' \(choose f
 _LACKS_VALUE: Final = r"argument ([^:]+): expected (one|\d+) arguments?"
 _EXCLUDES: Final = r"argument ([^:]+): not allowed with argument (.*)"
 _VERY_SIMILAR: Final = 0.7
+_GIVEN_ONCE: Final = ("--where", "--only", "--at", "--sort", "--x", "--heat")
 _EPILOG: Final = """\
 Overrides follow Hydra's grammar, sweeps included:
   orch plan training=grid_search
@@ -133,12 +134,15 @@ class _ArgumentParser(argparse.ArgumentParser):
                 self.error(f"there is no option {name}{meant}")
 
     def check_repeats(self, words: Sequence[str]) -> None:
-        """Raise ``UsageError`` for an option that takes one value and is given two: argparse takes the last."""
+        """Raise ``UsageError`` for a choice of runs or numbers that is given twice, as if both counted.
+
+        Of other options the last one counts, so that a script may have a default.
+        """
         given: dict[argparse.Action, Sequence[str]] = {}
         for at, word in enumerate(words[: words.index("--")] if "--" in words else words):
             name, equals, value = word.partition("=")
             action = self._option_string_actions.get(name)
-            if action and action.nargs != 0 and not isinstance(action.default, list):
+            if action and name in _GIVEN_ONCE and not isinstance(action.default, list):
                 length = action.nargs if isinstance(action.nargs, int) else 1
                 values = [value] if equals else words[at + 1 : at + 1 + length]
                 if given.setdefault(action, values) != values:

@@ -156,6 +156,7 @@ def test_run_that_is_missing_behind_an_override_is_named(line: str) -> None:
         ("plot --x lr --parallel --out x.png", "--parallel and --x exclude each other. "),
         ("plot --size 3 --out x.png", "--size: '3' is not a size. "),
         ("results --at 3 --at=5", "--at is given twice, with 3 and 5. Give it once. "),
+        ("plan --only a==1 --only=b==1", "--only is given twice, with a==1 and b==1"),
         ("plot --heat a b --heat b a", "--heat is given twice, with a b and b a. "),
         ("status --where a==1 --top 2 --where b==1", "--where is given twice, with a==1 and b==1"),
         ("results --top 0", "--top: '0' is not a whole number of 1 or more. "),
@@ -253,3 +254,7 @@ def test_override_that_is_typed_as_an_option_is_told(line: str, told: str) -> No
     with pytest.raises(UsageError) as caught:
         parse_arguments(shlex.split(line))
     assert str(caught.value).startswith(f"there is no option {told} See orch")
+
+
+def test_last_of_two_values_counts_where_a_script_may_have_a_default() -> None:
+    assert parse_arguments(["run", "--workers=1", "lr=1", "--workers", "2"]).workers == 2
