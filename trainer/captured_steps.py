@@ -3,8 +3,9 @@
 The host needs longer to launch the kernels of a small model, one after the other, than the GPU to compute
 them. A CUDA graph launches those of a whole step at once. It repeats kernels, but no line of Python: a step
 with anything else in it is computed as before, and a line says why: what changes in a step is looked at in each
-that is computed before its shape is recorded. That a replayed step gives the same bits as a computed one is checked when it has been recorded, after iterations that double in number, and after each
-that may be the last one.
+that is computed before its shape is recorded. That a replayed step gives the same bits as a computed one is
+checked when it has been recorded, after iterations that double in number, and after each that may be the last
+one.
 """
 
 from __future__ import annotations

@@ -87,7 +87,7 @@ def begin_with_weights(model: nn.Module, settings: InitSettings) -> None:
     is_training = model.training
     if (
         source.is_dir()
-    ):  # a run saves a model in evaluation mode, in which it may change its weights
+    ):  # a run saves a model in evaluation mode, for which it may change its weights
         model.eval()
     model.load_state_dict(fit.weights, strict=False)
     if model.training is not is_training:

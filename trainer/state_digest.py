@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from copy import deepcopy
+from typing import Any
 
 import torch
 
@@ -60,3 +62,9 @@ def _feed(sha256: hashlib._Hash, value: object) -> None:
                 _feed(sha256, item)
         case _:
             sha256.update(f"{type(value).__name__} {value!r};".encode())
+
+
+def copy_of_state(state: object) -> Any:  # noqa: ANN401 - that of the state
+    """Copy a state; tensors with a graph, which no copy can have, without it, as in a checkpoint."""
+    with_graph = (tensor for tensor in tensors_in(state) if not tensor.is_leaf)
+    return deepcopy(state, {id(tensor): tensor.detach().clone() for tensor in with_graph})

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import traceback
 from contextlib import suppress
-from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,7 +20,7 @@ from trainer.errors import CheckpointError
 from trainer.loading.call_in_fork import found_without_trace
 from trainer.reached_values import reached_values
 from trainer.run_files import say
-from trainer.state_digest import digest_of, tensors_in
+from trainer.state_digest import copy_of_state, digest_of, tensors_in
 from trainer.target_errors import first_line, is_installed
 from trainer.ways_to_save import saves_its_own_way, saves_more
 
@@ -64,7 +63,7 @@ class Rehearsal:
             with suppress(Exception):  # user code, which may work only after an iteration
                 state = module.state_dict()
                 if _size_of(state) <= MOST_BYTES:
-                    self._before[role] = _copy_of(state), self._values_of(role)
+                    self._before[role] = copy_of_state(state), self._values_of(role)
 
     def tell(self) -> None:
         """Print what a resumed run would not have again; called after the first iteration.
@@ -120,7 +119,7 @@ class Rehearsal:
         now, now_again = (_digests_of(module.state_dict(), role) for _ in range(2))
         values_now = self._values_of(role)
         try:
-            module.load_state_dict(_copy_of(module.state_dict()))
+            module.load_state_dict(copy_of_state(module.state_dict()))
         except Exception as error:  # noqa: BLE001 - user code
             return _told(error), []
         wanted = _digests_of(state, role)
@@ -187,12 +186,6 @@ def _digests_of(state: Any, role: str) -> Digests:  # noqa: ANN401 - the user's
     """Return a digest of each part of a state."""
     parts = state if isinstance(state, dict) else {"state": state}
     return {f"{role}.{key}": digest_of(value) for key, value in parts.items()}
-
-
-def _copy_of(state: object) -> Any:  # noqa: ANN401 - that of the state
-    """Copy a state; tensors with a graph, which no copy can have, without it, as in a checkpoint."""
-    with_graph = (tensor for tensor in tensors_in(state) if not tensor.is_leaf)
-    return deepcopy(state, {id(tensor): tensor.detach().clone() for tensor in with_graph})
 
 
 def _size_of(state: object) -> int:

@@ -6,12 +6,12 @@ weights, which they do not save.
 
 from __future__ import annotations
 
-import copy
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor, nn
+from torch import nn
+
+from trainer.state_digest import copy_of_state, digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,16 +37,10 @@ def prepare_for_evaluation(module: nn.Module) -> None:
     """
     if module.training or not _may_change(module):
         return
-    before = {
-        name: each.clone() if isinstance(each, Tensor) else copy.deepcopy(each)
-        for name, each in module.state_dict().items()
-    }
+    before = copy_of_state(module.state_dict())
     module.train()
     module.eval()
-    now = module.state_dict()
-    tensors = {name: each for name, each in before.items() if isinstance(each, Tensor)}
-    is_same = all(torch.equal(now[name], each) for name, each in tensors.items() if name in now)
-    if not is_same or len(tensors) < len(before):
+    if digest_of(module.state_dict()) != digest_of(before):
         module.load_state_dict(before)
 
 

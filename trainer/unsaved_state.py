@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from typing import TYPE_CHECKING, Final
 
 from torch import Tensor
@@ -15,8 +14,7 @@ from trainer.object_parts import WHICH, ItemCount
 from trainer.reached_values import reached_values
 from trainer.read_only import added_by_others
 from trainer.run_files import say
-from trainer.target_errors import is_installed
-from trainer.ways_to_save import saves_its_own_way
+from trainer.ways_to_save import is_of_package, saves_its_own_way
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -115,8 +113,7 @@ def code_beside(
     found |= {f"trainer.{name}": each for name, each in added_by_others(trainer).items()}
     for name, metric in measures.metrics.items():
         found[f"metrics.{name}"] = metric
-        module = sys.modules.get(type(metric).__module__)
-        if is_installed(getattr(module, "__file__", None) or "<built-in>"):
+        if is_of_package(type(metric)):
             # Objects of libraries are not looked into, but metrics may keep what reset() leaves, as extremes.
             found |= {
                 f"metrics.{name}.{key}": value
