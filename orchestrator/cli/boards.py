@@ -31,6 +31,7 @@ from orchestrator.execution.slot_limit import describe as describe_allotment
 from orchestrator.grid.axes import describe_briefly, describe_point
 from orchestrator.grid.identity import short
 from orchestrator.rundir.state import FINISHED, State
+from orchestrator.rundir.state_words import word_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -139,7 +140,7 @@ def describe(  # noqa: C901, PLR0911 # one per kind of event
             return Text.assemble(
                 (f"{place:>9}  ", "dim"),
                 f"{short(run.run_id)}  ",
-                (state.value, COLOURS[state]),
+                (word_of(event), COLOURS[state]),
                 f"{took}  {name(run.overrides)}  ",
                 (_outcome_of(event), "dim" if state is State.DONE else ""),
             )

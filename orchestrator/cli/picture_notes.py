@@ -14,6 +14,7 @@ from orchestrator.planning.run_results import is_of_test
 from orchestrator.rundir.directory import RunDirectory
 from orchestrator.rundir.metric_names import BEST
 from orchestrator.rundir.state import State
+from orchestrator.rundir.state_words import WORDS, word_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -141,13 +142,13 @@ def _is_shown(row: Row, metric: str) -> bool:
 
 def _states(found: ComparedRuns) -> str:
     """Say how many runs have no results, in which states, and why the failed ones failed; empty: none."""
-    counts = Counter(run.state for run in found.runs if run.metrics is None)
+    counts = Counter(word_of(run) for run in found.runs if run.metrics is None)
     parts = []
-    for state in State:
-        if not counts[state]:
+    for word in WORDS:
+        if not counts[word]:
             continue
-        part = f"{counts[state]} {state.value}"
-        if state is State.FAILED:
+        part = f"{counts[word]} {word}"
+        if word == State.FAILED.value:
             part += f" ({_classes(found)})"
         parts.append(part)
     total = counts.total()

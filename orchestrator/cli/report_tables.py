@@ -15,6 +15,7 @@ from orchestrator.grid.config_values import is_number, rank_of
 from orchestrator.grid.identity import short
 from orchestrator.pictures.report_page import make_table
 from orchestrator.planning.results_by_axis import places_of
+from orchestrator.rundir.state_words import word_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -102,7 +103,7 @@ def runs_table(
                 [
                     short(run.run_id),
                     *(_value(values[run.run_id], axis, digits[axis]) for axis in axes),
-                    run.state.value,
+                    word_of(run),
                     *(_metric(run.metrics, name) for name in metric),
                     (iteration, float(iteration.partition("/")[0])) if iteration else None,
                     status.attempt if status else None,

@@ -64,7 +64,11 @@ def csv_of(compared: ResultsTable, differences: _Differences = None) -> str:
             _plain(row.overrides[axis]) if axis in row.overrides else "" for axis in compared.axes
         ]
         place = [run.run_id, run.path] if names else []
-        counts = (row.runs, row.with_results, _count_states(row.states))
+        counts = (
+            row.runs,
+            row.with_results,
+            _listed({each.value: count for each, count in row.states.items()}),
+        )
         writer.writerow([*place, *values, *counts, *shown])
     return content.getvalue()
 
@@ -131,21 +135,20 @@ def shown_runs(compared: ResultsTable) -> list[str]:
     With the states of those that are not.
     """
     if is_of_single_runs(compared):
-        return [state.value for row in compared.rows for state in row.states]
+        return [word for row in compared.rows for word in row.words]
     return [_shown_count(row) for row in compared.rows]
 
 
 def _shown_count(row: Row) -> str:
-    open_runs = dict(row.states)
-    open_runs.pop(State.DONE, None)
+    open_runs = {word: count for word, count in row.words.items() if word != State.DONE.value}
     if not open_runs and row.runs == row.with_results:
         return str(row.runs)
-    listed = [_count_states(open_runs)] if open_runs else []
+    listed = [_listed(open_runs)] if open_runs else []
     return ", ".join([f"{row.with_results} of {row.runs}", *listed])
 
 
-def _count_states(states: Mapping[State, int]) -> str:
-    return ", ".join(f"{number} {state.value}" for state, number in states.items())
+def _listed(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{number} {word}" for word, number in counts.items())
 
 
 def shown_cell(cell: Cell | None, plus_minus: str = " ± ") -> str:

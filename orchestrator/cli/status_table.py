@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from orchestrator.cli.fast_tables import Column, print_columns
 from orchestrator.cli.run_json import reason_of
-from orchestrator.cli.state_colours import COLOURS, word_of
+from orchestrator.cli.state_colours import COLOURS
 from orchestrator.cli.table_columns import (
     NOTE_WIDTH,
     first_column,
@@ -20,6 +20,7 @@ from orchestrator.cli.tables import states_line, tell_left_out
 from orchestrator.execution.remaining_time import describe_seconds
 from orchestrator.grid.identity import SHORT_ID_DIGITS, RunId, short
 from orchestrator.rundir.state import FINISHED, State, fill_counts
+from orchestrator.rundir.state_words import word_of
 from orchestrator.sanitize import printable
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
 
-from orchestrator.cli.state_colours import COLOURS, PAUSED, word_of
+from orchestrator.cli.state_colours import COLOURS
 from orchestrator.cli.table_columns import (
     fit_axes,
     keys_of,
@@ -18,6 +18,7 @@ from orchestrator.cli.table_columns import (
 )
 from orchestrator.grid.identity import short
 from orchestrator.rundir.state import State
+from orchestrator.rundir.state_words import PAUSED, word_of
 from orchestrator.sanitize import printable
 
 if TYPE_CHECKING:

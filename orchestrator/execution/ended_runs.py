@@ -96,6 +96,7 @@ class EndedRuns:
             metrics=directory.outcome().metrics if seen else {},
             notices=(*directory.notices(), *_find_no_pause(directory, running)) if running else (),
             lasted=_duration(seen) if seen and not running else None,
+            is_paused=seen is not None and seen.is_paused,
         )
         self._ended[run.run_id] = replace(ended, metrics={}, notices=())  # for the board only
         self._note_failed(run.run_id, state, seen.failure if seen else None)

@@ -32,7 +32,7 @@ class Ended:
     """A run is over for this ``orch run``: in which state, why, after how many seconds of its attempts.
 
     ``executed`` is False where this process only saw that the run is over: then ``lasted`` is what its last
-    attempt took, if that is known. ``metrics`` are the newest, results included; ``notices`` name files of the
+    attempt took, if that is known. ``is_paused``: it is stale, and has paused. ``metrics`` are the newest, results included; ``notices`` name files of the
     program that are ignored, and why.
     """
 
@@ -44,6 +44,7 @@ class Ended:
     metrics: Mapping[str, Metric] = field(default_factory=dict)
     notices: tuple[str, ...] = ()
     lasted: float | None = None
+    is_paused: bool = False
 
 
 @dataclass(frozen=True, slots=True)

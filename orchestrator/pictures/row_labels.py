@@ -20,7 +20,6 @@ LONGEST: Final = 44
 _SHORTEST: Final = 12
 _SHORTEST_PART: Final = 6
 _NUMBER: Final = 11  # the characters of a rounded number, such as -1.2345e-07
-_STATES: Final = tuple(state for state in State if state is not State.DONE)
 
 
 def texts_of(values: Sequence[Value | Missing]) -> list[str]:
@@ -101,7 +100,7 @@ def shorten(text: str, longest: int) -> str:
 def count_label(row: Row, drawn: int) -> str:
     """Return the number of runs behind a line, and the states of the others."""
     states = ", ".join(
-        f"{row.states[state]} {state.value}" for state in _STATES if state in row.states
+        f"{count} {word}" for word, count in row.words.items() if word != State.DONE.value
     )
     if drawn == row.runs:
         return f"{drawn} run{'' if drawn == 1 else 's'}" + (f", {states}" if states else "")

@@ -51,8 +51,9 @@ def read_results(
             chosen, config = directory.read_chosen(), config_of(directory, exclude)
     except (RunDirectoryError, OSError) as error:  # orch status reports the damage
         refused = (directory.identity.name,) if isinstance(error, RefusedError) else ()
-        state = directory.observe().state
-        return RunResults({}, None, run_id=directory.run_id, state=state, refused=refused)
+        seen = directory.observe()
+        told = RunResults({}, None, run_id=directory.run_id, state=seen.state, refused=refused)
+        return replace(told, is_paused=seen.is_paused)
     seen = directory.observe()
     state = seen.state
     metrics, versions, tested = None, frozenset[int | None](), frozenset[str]()
@@ -72,7 +73,7 @@ def read_results(
     path, note = str(directory.path), read_note(directory.path)
     code = seen.status.code if isinstance(seen.status, Status) else None
     own = (directory.run_id, path, state, note, chosen.given, chosen.choices, tested, refused, code)
-    return RunResults(chosen.overrides, metrics, config, versions, *own)
+    return RunResults(chosen.overrides, metrics, config, versions, *own, is_paused=seen.is_paused)
 
 
 def pending_results(run: Run, exclude: Sequence[str], *, axes_suffice: bool) -> RunResults:

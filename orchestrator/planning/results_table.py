@@ -18,6 +18,7 @@ from orchestrator.planning.run_results import GPU_MEMORY, is_of_test
 from orchestrator.planning.sample_statistics import mean_of, std_of
 from orchestrator.rundir.metric_names import BEST
 from orchestrator.rundir.state import State
+from orchestrator.rundir.state_words import WORDS, word_of
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping, Sequence
@@ -74,6 +75,12 @@ class Row:
         """The number of runs in each state that some run is in."""
         counts = Counter(run.state for _, run in self.members)
         return {state: counts[state] for state in State if counts[state]}
+
+    @property
+    def words(self) -> Mapping[str, int]:
+        """The number of runs by the word for their state, in the order of the states."""
+        counts = Counter(word_of(run) for _, run in self.members)
+        return {word: counts[word] for word in WORDS if counts[word]}
 
     def count_with(self, metric: str) -> int:
         """Return the number of runs that have a metric."""

@@ -29,7 +29,7 @@ class RunResults:
     ``overrides``, ``given`` and ``choices`` are those of its ``ChosenValues``.
     ``config`` is None if it cannot be read or is not needed. ``versions`` are those of the trainer's
     numbers that contributed to the results. ``code`` is the digest of the code and the command that made
-    it, if that is known.
+    it, if that is known. ``is_paused``: it is stale, and has paused.
     """
 
     overrides: Mapping[str, Value]
@@ -45,6 +45,7 @@ class RunResults:
     tested: frozenset[str] = frozenset()
     refused: tuple[str, ...] = ()
     code: str | None = None
+    is_paused: bool = False
 
 
 def is_of_test(metric: str) -> bool:

@@ -132,6 +132,7 @@ class WatchedRuns:
             executed=True,
             metrics=directory.outcome().metrics,
             notices=directory.notices(),
+            is_paused=seen.is_paused,
         )
         if seen.state is State.DONE:
             self._estimator.note(Effort(decision.run.overrides, ended.seconds))

@@ -8,6 +8,7 @@ from orchestrator.cli.json_text import write_json
 from orchestrator.cli.lookup import open_runs
 from orchestrator.cli.tables import print_differences
 from orchestrator.grid.config_diff import find_differences
+from orchestrator.rundir.state_words import word_of
 
 if TYPE_CHECKING:
     import argparse
@@ -23,7 +24,9 @@ def diff(options: argparse.Namespace, console: Console) -> int:
     """Print the keys in which two runs differ."""
     one, other = open_runs(options, [options.run, options.other])
     configs = find_differences(one.read_hashed_config(), other.read_hashed_config())
-    outcomes = find_differences(_outcome(one), _outcome(other))
+    outcomes = find_differences(
+        _outcome(one, in_words=not options.json), _outcome(other, in_words=not options.json)
+    )
     if options.json:
         content = {
             "schema": 1,
@@ -37,8 +40,10 @@ def diff(options: argparse.Namespace, console: Console) -> int:
     return 0
 
 
-def _outcome(directory: RunDirectory) -> dict[str, Value]:
-    return {"state": directory.observe().state.value, **directory.outcome(whole=True).metrics}
+def _outcome(directory: RunDirectory, *, in_words: bool) -> dict[str, Value]:
+    seen = directory.observe()
+    state = word_of(seen) if in_words else seen.state.value
+    return {"state": state, **directory.outcome(whole=True).metrics}
 
 
 def _as_json(item: Difference) -> dict[str, str]:

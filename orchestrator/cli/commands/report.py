@@ -33,6 +33,7 @@ from orchestrator.extras import PLOTS, TEMPLATES
 from orchestrator.grid.identity import short
 from orchestrator.rundir import durable
 from orchestrator.rundir.state import State
+from orchestrator.rundir.state_words import WORDS, word_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -77,13 +78,18 @@ def report(options: argparse.Namespace, console: Console) -> int:
             "bytes": len(content),
             "runs": page.number,
             "rows": len(page.results.rows),
-            "states": dict(page.states),
+            "states": _count_states(found),
         }
         write_json(console, told, indent=2)
         return 0
     size = f"{len(content) / 1e6:.1f} MB" if len(content) > 1e5 else f"{len(content) // 1000} kB"  # noqa: PLR2004 # a tenth of a megabyte
     console.print(f"{options.out}: {count_of(page.number, 'run')}, {size}. Open it in a browser.")
     return 0
+
+
+def _count_states(found: ComparedRuns) -> dict[str, int]:
+    counts = Counter(run.state for run in found.runs)
+    return {state.value: counts[state] for state in State if counts[state]}
 
 
 def _make_page(
@@ -94,7 +100,7 @@ def _make_page(
 
     conceal = make_concealer(found.described, os.environ)
     facts = collect(found.runs)
-    states = Counter(run.state for run in found.runs)
+    words = Counter(word_of(run) for run in found.runs)
     choice = CurveChoice(rows=options.top or TOP, panels=_PANELS)
     try:
         picture = draw_learning_curves(found, compared, choice, ON_PAGE)
@@ -108,7 +114,7 @@ def _make_page(
         folder=str(found.experiment.training),
         as_of=moment(max((each.last_change for each in facts.values()), default="")),
         number=len(found.runs),
-        states=[(state.value, states[state]) for state in State if states[state]],
+        states=[(word, words[word]) for word in WORDS if words[word]],
         facts=[
             *describe_runs(list(facts.values()), conceal),
             *_describe_halving(found, facts, options),

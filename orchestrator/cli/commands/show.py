@@ -14,7 +14,7 @@ from orchestrator.cli.lookup import open_runs
 from orchestrator.cli.next_command import join_words, split_words
 from orchestrator.cli.run_json import report_as_json
 from orchestrator.cli.safe_output import on_one_line, print_hanging
-from orchestrator.cli.state_colours import COLOURS, word_of
+from orchestrator.cli.state_colours import COLOURS
 from orchestrator.config.concealed_arguments import arguments_without_secrets
 from orchestrator.errors import RunDirectoryError
 from orchestrator.grid.config_values import DELETED, label_of
@@ -24,6 +24,7 @@ from orchestrator.rundir.replaced import kept_for
 from orchestrator.rundir.reusable_checkpoints import read_extended
 from orchestrator.rundir.run_summary import report_on
 from orchestrator.rundir.state import State, Status
+from orchestrator.rundir.state_words import word_of
 from orchestrator.runner.failure_classes import FailureKind
 from orchestrator.sanitize import printable
 

@@ -180,3 +180,11 @@ def test_comparison_of_runs_is_told_and_its_paused_runs_count_as_over(
     assert (told in text) is (lines > 0)
     assert ("3/9  1.2 s" in text) is (lines > 1)
     assert ("0/3" in text) is (board is LiveBoard)
+
+
+def test_run_that_has_paused_is_called_so() -> None:
+    stream = io.StringIO()
+    event = Ended(RUN, State.STALE, "paused after 3", 1.0, executed=True, is_paused=True)
+    with PlainBoard(Console(file=stream, width=200), 1) as board:
+        board.show(event)
+    assert stream.getvalue().split()[1] == "paused"

@@ -202,3 +202,12 @@ def test_no_two_columns_of_csv_have_one_name(*, turned: bool) -> None:
     header, *_ = csv.reader(io.StringIO(csv_of(compare(runs, ["seed"]))))
     assert len({*header}) == len(header)
     assert {"config.runs", "config.config.runs", "loss_std", "metric.loss_std"} < {*header}
+
+
+def test_run_that_has_paused_is_called_so_in_tables_and_stale_in_csv() -> None:
+    """A script has one word for both, as in JSON."""
+    paused = RunResults({"lr": 1, "seed": 0}, None, state=State.STALE, is_paused=True)
+    gone = RunResults({"lr": 1, "seed": 1}, None, state=State.STALE)
+    assert shown_runs(compare([paused, gone])) == ["0 of 2, 1 stale, 1 paused"]
+    assert shown_runs(compare([paused])) == ["paused"]
+    assert "2 stale" in csv_of(compare([paused, gone]))

@@ -94,3 +94,9 @@ def test_keys_and_values_are_shortened_before_the_label_is() -> None:
     first, second = labels_of([dict(zip(keys, each, strict=True)) for each in values])
     assert first == "att…ut=0  wei…ay=1e-07  arc…re=visio…_base"
     assert second == "att…ut=0.1  wei…ay=0.0001  arc…re=mlp"
+
+
+def test_label_tells_the_runs_that_have_paused() -> None:
+    runs = [RunResults({}, None, state=State.STALE, is_paused=paused) for paused in (True, False)]
+    members = tuple((str(at), run) for at, run in enumerate(runs))
+    assert count_label(Row({}, members, {}), 0) == "0 of 2 runs, 1 stale, 1 paused"

@@ -14,7 +14,7 @@ from orchestrator.planning.results_table import compare
 from orchestrator.rundir.directory import RunDirectory
 from orchestrator.rundir.experiment import ExperimentDirectory
 from orchestrator.rundir.records import now
-from orchestrator.rundir.state import Record, Status
+from orchestrator.rundir.state import PAUSED, Record, Status
 
 pandas = pytest.importorskip("pandas")
 
@@ -142,3 +142,15 @@ def test_test_result_with_the_name_of_a_metric_ranks_nothing(tmp_path: Path) -> 
         "test/loss": -1,
         "score": 1,
     }
+
+
+def test_run_that_has_paused_is_read_as_one(tmp_path: Path) -> None:
+    """Results and pictures call it so, as the status does."""
+    experiment = ExperimentDirectory(tmp_path, "e")
+    experiment.prepare()
+    run = experiment.create(identify({"lr": 1}, {"lr": 1}))
+    for reason in (PAUSED, "it was asked to stop"):
+        run.write_status(Status(Record.INTERRUPTED, 1, now(), "box", 1, reason=reason))
+        assert read_results(run).is_paused is (reason == PAUSED)
+    run.config.write_bytes(b"{")
+    assert not read_results(run).is_paused
