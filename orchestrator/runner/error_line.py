@@ -9,10 +9,24 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from itertools import takewhile
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.runner.other_languages import message_above_stack, signal_described
+from orchestrator.runner.continued_output import has_continued
+from orchestrator.runner.json_log_lines import exception_in
+from orchestrator.runner.npm_errors import without_npm
+from orchestrator.runner.other_languages import (
+    message_above_caret,
+    message_above_stack,
+    message_of_sanitizer,
+    signal_described,
+)
+from orchestrator.runner.output_asides import (
+    HYDRA,
+    last_report,
+    places_without_asides,
+    without_asides,
+)
+from orchestrator.runner.told_causes import causes_below, error_above_causes
 from orchestrator.runner.tracebacks import RANK, Trace, Weight, read_tracebacks, sort_by_rank
 from orchestrator.runner.wrapper_exit_codes import (
     code_of_child,
@@ -22,7 +36,7 @@ from orchestrator.runner.wrapper_exit_codes import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,24 +63,12 @@ _BEFORE_HEADER = re.compile(
     r"(?<=[\w\]).%])(?=Traceback \(most recent call last\):$)", re.MULTILINE
 )
 _EXCEPTION = re.compile(r"[A-Za-z_][\w.]*(?:Error|Exception|Exit|Interrupt|Warning)\b(?::|$)")
-# What others print after the cause.
-_ASIDES = re.compile(
-    r"Set the environment variable HYDRA_FULL_ERROR=1"
-    r"|\S+:\d+: \w*Warning: |sys:1: \w*Warning: "
-    r"|\[[WEI]\d* |\[[WEI]\d*[\d:. -]+|[WEI]\d{4} [\d:.]+ "
-    r"|note: run with `RUST_BACKTRACE"
-    r"|make(?:\[\d+\])?: (?:\*\*\* |Leaving directory)|ERROR conda\.cli|srun: error: .* Exited with exit code"
-    r"|wandb: |ERROR:torch\.distributed\.elastic|WARNING:torch\.distributed\.elastic"
-    r"|Pass --helpshort or --helpfull to see help on flags"
-)
-_MAKE = re.compile(r"make(?:\[\d+\])?: ")
 _FINAL_WORD = re.compile(r"(?:\S+: )?(?:error|fatal|abort)(?:: |\[)", re.IGNORECASE)
 _LOST_CHILD = re.compile(
     r"DataLoader worker \(pid\(s\) .*\) exited unexpectedly|BrokenProcessPool: "
 )
 _BOX = re.compile(r"^[\s│|╭╮╰╯─┌┐└┘]+|[\s│|╭╮╰╯─┌┐└┘]+$")
-_MANY: Final = 20  # lines after a traceback: it was caught, and the program continued
-_HYDRA: Final = "Set the environment variable HYDRA_FULL_ERROR=1"
+_MANY: Final = 20  # lines after a traceback that may be a message, whatever they look like
 _HYDRAS_FIRST = re.compile(
     r"Could not |In '|You must specify|Key '|Error |Cannot find |Primary config|Unable to "
     r"|mismatched input|no viable alternative|extraneous input|token recognition|Multiple values"
@@ -91,23 +93,30 @@ def find_cause(output: str, exit_code: int) -> Cause:
 def _find(lines: Sequence[str], exit_code: int, *, rank: str) -> Cause:
     blocks = read_tracebacks(lines)
     said = _without(lines, [each for each in blocks if each.weight is Weight.NOTHING])
-    by_make = takewhile(_MAKE.match, filter(str.strip, reversed(lines)))
-    for last in (*said[-1:], *by_make):  # asides otherwise
-        if code := code_of_child(last, exit_code):
-            return replace(_find(lines[: lines.index(last)], code, rank=rank), exit_code=code)
+    for at in _places_of_reports(lines):
+        if code := code_of_child(lines[at], exit_code):
+            inner = _find(lines[:at], code, rank=rank)
+            if code > 0 and not inner.message:
+                inner = replace(inner, message=last_report(lines))
+            return inner if inner.exit_code else replace(inner, exit_code=code)
     block = _choose([each for each in blocks if each.error], rank)
     if block is None:
-        return _unwritten(lines, blocks, exit_code) or _last_line(said)
+        return _unwritten(lines, blocks, exit_code) or _last_line(lines, said)
     if wrapped := _unwrap(lines, block) or _of_lost_child(blocks, block):
         return wrapped
-    after = _without(lines[block.end :], [])
-    if block.weight is Weight.MAY_END and after:
-        return _last_line(said)
-    if after and _is_caught(lines[block.end :], block.rank, exit_code):
-        return _last_line(said)
+    after = without_asides(lines[block.end :])
+    if after and (block.weight is Weight.MAY_END or _is_caught(lines, block, exit_code)):
+        return _last_line(lines, said)
     number = signal_reported(block.error, after)
     code = None if number is None else -number
-    return Cause(block.error, block.reasons, code, is_exception=True)
+    reasons = (*block.reasons, *causes_below(after))
+    return Cause(block.error, reasons, code, is_exception=True)
+
+
+def _places_of_reports(lines: Sequence[str]) -> Iterator[int]:
+    """Yield where wrappers may report on their child: the last line, and the asides behind it."""
+    last = max(places_without_asides(lines), default=-1)
+    return (at for at in reversed(range(max(0, last), len(lines))) if lines[at].strip())
 
 
 def _unwritten(lines: Sequence[str], blocks: Sequence[Trace], exit_code: int) -> Cause | None:
@@ -129,17 +138,18 @@ def _choose(blocks: Sequence[Trace], rank: str) -> Trace | None:
     return None
 
 
-def _is_caught(after: Sequence[str], rank: str, exit_code: int) -> bool:
+def _is_caught(lines: Sequence[str], block: Trace, exit_code: int) -> bool:
     """Return whether a program continued after a traceback, from its output there.
 
     An uncaught exception ends Python with exit code 1, and is the last thing that it prints. Its message may
-    have any number of indented lines, as of missing parameters, and other ranks may print whatever they like.
+    have any number of lines, and other ranks may print whatever they like.
     """
-    own = [RANK.sub("", line) for line in after if _rank_of(line) in ("", rank)]
-    indented = [*(line[:1].isspace() for line in own), False]
-    message = next(at for at in range(len(own) + 1) if not any(indented[at : at + 2]))
-    said, more = _without(own, []), _without(own[message:], [])
-    if exit_code > 1 or len(more) > _MANY:
+    after = lines[block.end :]
+    own = [RANK.sub("", line) for line in after if _rank_of(line) in ("", block.rank)]
+    said = without_asides(own)
+    if exit_code > 1:
+        return True
+    if len(said) > _MANY and has_continued(lines[: block.start], own):
         return True
     return bool(said and _FINAL_WORD.match(said[-1])) and not tells_exit_code(said[-1])
 
@@ -148,14 +158,17 @@ def _rank_of(line: str) -> str:
     return found[1] if (found := RANK.match(line)) else ""
 
 
-def _last_line(said: Sequence[str]) -> Cause:
-    if any(line.startswith(_HYDRA) for line in said):
+def _last_line(lines: Sequence[str], said: Sequence[str]) -> Cause:
+    if any(line.startswith(HYDRA) for line in said):
         return Cause(_first_of_hydra(said))
-    said = [line for line in said if not _ASIDES.match(line)]
-    if above := message_above_stack(said):
-        return Cause(above)
-    said = [line for line in said if _BOX.sub("", line)] or said
-    last = _BOX.sub("", said[-1]) or said[-1].strip() if said else ""
+    if not said:
+        return Cause(last_report(lines))
+    if record := exception_in(said[-1]):
+        return replace(find_cause(record, 1), is_exception=True)
+    if found := _error_above(said):
+        return found
+    said = without_npm([line for line in said if _BOX.sub("", line)] or said)
+    last = _BOX.sub("", said[-1]) or said[-1].strip()
     number = signal_described(last)
     return Cause(
         RANK.sub("", last),
@@ -164,12 +177,22 @@ def _last_line(said: Sequence[str]) -> Cause:
     )
 
 
+def _error_above(said: Sequence[str]) -> Cause | None:
+    """Return the error of a program that tells more below it: a stack, causes, or a place."""
+    if found := message_above_stack(said):
+        return Cause(found[0], causes_below(found[1]))
+    if chain := error_above_causes(said):
+        return Cause(": ".join((chain[0], *chain[1])))
+    told = message_above_caret(said) or message_of_sanitizer(said)
+    return Cause(told) if told else None
+
+
 def _first_of_hydra(said: Sequence[str]) -> str:
     """Return the line of Hydra's error that names the problem; choices and places follow it.
 
     Where it only says which override, or which target, the next line says why.
     """
-    end = max(at for at, line in enumerate(said) if line.startswith(_HYDRA))
+    end = max(at for at, line in enumerate(said) if line.startswith(HYDRA))
     job = [at for at, line in enumerate(said[:end]) if line.startswith(_HYDRAS_JOB)]
     told = [line.strip() for line in said[max(job, default=-1) + 1 : end] if not _PLACE.match(line)]
     at = next((at for at, line in enumerate(told) if _HYDRAS_FIRST.match(line)), len(told) - 1)
@@ -196,19 +219,9 @@ def _of_lost_child(blocks: Sequence[Trace], block: Trace) -> Cause | None:
 
 
 def _without(lines: Sequence[str], blocks: Sequence[Trace]) -> list[str]:
-    """Return the lines that are not empty, without some blocks and without asides."""
+    """Return the lines without some blocks and without asides."""
     hidden = {at for each in blocks for at in range(each.start, each.end)}
-    kept = []
-    skips_frame = False
-    for at, line in enumerate(lines):
-        if at in hidden or not line.strip():
-            continue
-        if skips_frame and line[0].isspace():  # the source line of a warning
-            continue
-        skips_frame = _ASIDES.match(line) is not None
-        if not skips_frame or line.startswith(_HYDRA):
-            kept.append(line)
-    return kept
+    return without_asides([line for at, line in enumerate(lines) if at not in hidden])
 
 
 def _unwrap(lines: Sequence[str], block: Trace) -> Cause | None:

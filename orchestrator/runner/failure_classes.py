@@ -105,11 +105,12 @@ def _classify(exit_code: int, traces: Traces) -> Failure:
     last = words.rstrip().rpartition("\n")[2].strip()
     # As for the patterns, they are loaded at the first failure.
     from orchestrator.runner.error_line import find_cause  # noqa: PLC0415
+    from orchestrator.runner.output_asides import is_aside  # noqa: PLC0415
     from orchestrator.runner.wrapper_exit_codes import tells_exit_code  # noqa: PLC0415
 
     named = _NAMED.fullmatch(printable(last)) if exit_code > 0 else None
     is_of_command = named and named[1] == FailureKind.TIMEOUT and exit_code >= _OUT_OF_TIME
-    if named and not (is_of_command or tells_exit_code(last)):
+    if named and not (is_of_command or tells_exit_code(last) or is_aside(last)):
         return Failure(named[1], named[2][:_LONGEST_MESSAGE])
 
     cause = find_cause(words, exit_code)
@@ -158,8 +159,9 @@ def _signs() -> Mapping[FailureKind, re.Pattern[str]]:
 
     return {
         FailureKind.OUT_OF_MEMORY: re.compile(
-            r"MemoryError\b|\[Errno 12\]|out of memory|can't allocate memory"
+            r"MemoryError\b|OutOfMemoryException\b|\[Errno 12\]|out[ -]of[ -]memory|can't allocate memory"
             r"|Cannot allocate (?:memory|vector of size)|std::bad_alloc|CU\w+_STATUS_ALLOC_FAILED"
+            r"|memory allocation of \d+ bytes failed|OOM when allocating"
             r"|RESOURCE_EXHAUSTED|\boom[_-]kill",
             re.IGNORECASE,
         ),

@@ -37,8 +37,8 @@ class Trace:
     chain_start: int = -1
 
 
-# As PyTorch, torchrun and mpirun put it before each line.
-_PREFIX: Final = r"\[(?:rank|default|[\w.@-]*,)(\d+)\](?:<std(?:err|out)>)?: ?"
+# As PyTorch and torchrun put it before each line, and mpirun, which names the stream.
+_PREFIX: Final = r"\[(?:rank|default|[\w.@-]*,(?=\d+\]<))(\d+)\](?:<std(?:err|out)>)?: ?"
 RANK: Final = re.compile(f"^{_PREFIX}")
 _BETWEEN_RANKS = re.compile(rf"(?<=.)(?={_PREFIX})")
 _HEADER = re.compile(
@@ -52,6 +52,11 @@ _BRANCH = re.compile(r"\s*[|+]")
 _FORK = re.compile(r"\s*(?:\+-)?\+-+(?: (?:\d+|\.\.\.) -+)?$")
 _MESSAGE: Final = 20  # lines of the message of one exception in a group
 _FRAME = re.compile(r"^(?:\s|[│╭╰┌└|]|> File \")")  # the last as loguru marks where it was caught
+_PLACE = re.compile(r'\s+File "(.*)", line (\d+), in (.*)')
+_OUTERMOST = re.compile(r"<module>$|_run_module_as_main$")
+_HYDRAS_JOB: Final = "Error executing job with overrides: ["
+# IPython, and Jupyter
+_OF_CELL = re.compile(r"([A-Za-z_][\w.]*) {2,}Traceback \(most recent call last\)$")
 _REMOTE_FRAME = re.compile(r'\s+File "')
 _DIRECT: Final = "The above exception was the direct cause of the following exception:"
 _DURING: Final = "During handling of the above exception, another exception occurred:"
@@ -104,12 +109,38 @@ def read_tracebacks(lines: Sequence[str]) -> list[Trace]:
             continue
         rank = RANK.match(lines[at])
         block = replace(block, rank=rank[1] if rank else "")
-        blocks.append(_in_context(plain, block, blocks))
+        if blocks and _is_in_note(plain, blocks[-1], block):
+            blocks[-1] = replace(blocks[-1], end=block.end)
+        else:
+            blocks.append(_in_context(plain, block, blocks))
         at = max(block.end, at + 1)
     return blocks
 
 
+def _is_in_note(lines: Sequence[str], before: Trace, block: Trace) -> bool:
+    """Return whether a traceback stands in a note of the exception before it: it is from an earlier time.
+
+    An exception that ends a program comes from its outermost frame; one that was caught and printed before
+    the next one only comes from there if it was caught there, on a line before that of the next one. A message
+    that announces the traceback of another process, as PyTorch's do, tells the cause.
+    """
+    if before.error.endswith(":") or not lines[block.start].startswith("Traceback"):
+        return False
+    first = next(filter(None, map(_PLACE.match, lines[before.start : before.end])), None)
+    second = next(filter(None, map(_PLACE.match, lines[block.start : block.end])), None)
+    if block.start != before.end or first is None or second is None:
+        return False
+    above = lines[before.start - 1] if before.start else ""
+    if not (_OUTERMOST.match(first[3]) or above.startswith(_HYDRAS_JOB)):
+        return False
+    if (first[1], first[3]) == (second[1], second[3]):
+        return int(second[2]) < int(first[2])
+    return not _OUTERMOST.match(second[3])
+
+
 def _read_one(lines: Sequence[str], start: int) -> Trace | None:
+    if of_cell := _OF_CELL.match(lines[start]):
+        return _read_cell(lines, start, of_cell[1])
     cut = start == 0 and lines[0][:1].isspace() and any('File "' in line for line in lines[:4])
     if not (cut or _HEADER.match(lines[start])):
         if _ENDS_NOTHING.match(lines[start]) and not any(
@@ -129,6 +160,14 @@ def _read_one(lines: Sequence[str], start: int) -> Trace | None:
     if error.endswith(":") and at + 1 < len(lines) and not _HEADER.match(lines[at + 1]):
         error = f"{error} {lines[at + 1].strip()}"
     return Trace(start, at + 1, error, Weight.ENDS)
+
+
+def _read_cell(lines: Sequence[str], start: int, name: str) -> Trace | None:
+    """Read a traceback of IPython, which names the exception at both ends."""
+    for at in range(start + 1, len(lines)):
+        if lines[at] == name or lines[at].startswith(f"{name}: "):
+            return Trace(start, at + 1, lines[at], Weight.ENDS)
+    return None
 
 
 def _read_group(lines: Sequence[str], start: int) -> Trace:

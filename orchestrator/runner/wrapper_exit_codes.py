@@ -11,15 +11,24 @@ from orchestrator.runner.other_languages import signal_described
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# The last line of Lightning, DeepSpeed and xargs.
-_LAST = re.compile(
+# The last line of Lightning, DeepSpeed, time and cargo.
+_CODE = re.compile(
     r"Child process with PID \d+ terminated with code (-?\d+)|exits with return code = (-?\d+)$"
-    r"|: terminated by signal (\d+)$"
+    r"|^Command exited with non-zero status (\d+)$"
+    r"|^error: process didn't exit successfully: `.*` \(exit status: (\d+)\)$"
+)
+# The last line of xargs, time and cargo.
+_SIGNAL = re.compile(
+    r": terminated by signal (\d+)$|^Command terminated by signal (\d+)$"
+    r"|^error: process didn't exit successfully: `.*` \(signal: (\d+)\b"
 )
 # It ends with the status that it waited for: a signal, or 128 more with a core dump.
 _BY_SETSID = re.compile(r"setsid: child \d+ did not exit normally")
-# It exits with 2; it says nothing of a signal in another language.
-_BY_MAKE = re.compile(r"make(?:\[\d+\])?: \*\*\* \[.*\] ([A-Z][\w /]*?)(?: \(core dumped\))?$")
+# make exits with 2; it says nothing of a signal in another language.
+_BY_MAKE = re.compile(
+    r"make(?:\[\d+\])?: \*\*\* \[.*\] (?:Error (\d+)|(.*?)(?: \(core dumped\))?)$"
+)
+_BY_SRUN = re.compile(r"srun: error: \S+: tasks? [\d,-]+: (.*?)(?: \(core dumped\))?$")
 _STATUS = re.compile(r"non-zero exit status (\d+)\.")
 _DIED_WITH = re.compile(r"died with <Signals\.\w+: (\d+)>")
 _SPAWNED = re.compile(r"process \d+ terminated with signal (\w+)")
@@ -40,10 +49,18 @@ def code_of_child(line: str, exit_code: int) -> int | None:
     """
     if _BY_SETSID.match(line):
         return -(exit_code % 128) or None
-    if (by_make := _BY_MAKE.match(line)) and (number := signal_described(by_make[1])):
-        return -number
-    found = _LAST.search(line)
-    return int(found[1] or found[2] or f"-{found[3]}") if found else None
+    if by_make := _BY_MAKE.match(line):
+        return int(by_make[1]) if by_make[1] else _negative(signal_described(by_make[2]))
+    if by_srun := _BY_SRUN.match(line):
+        return _negative(signal_described(by_srun[1]))
+    if found := _SIGNAL.search(line):
+        return -int(next(filter(None, found.groups())))
+    found = _CODE.search(line)
+    return int(next(filter(None, found.groups()))) if found else None
+
+
+def _negative(number: Signals | None) -> int | None:
+    return None if number is None else -number
 
 
 def tells_exit_code(line: str) -> bool:

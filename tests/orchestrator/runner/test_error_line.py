@@ -32,7 +32,7 @@ TRACEBACK = "Traceback (most recent call last):\n  File 'train.py', line 3\n    
         (TRACEBACK + "ValueError: lr\nwandb: run history\n", "ValueError: lr"),
         # A caught exception ended nothing: the program continued.
         (
-            TRACEBACK + "ValueError: caught\n" + "epoch\n" * 30 + "error: bad data\n",
+            TRACEBACK + "ValueError: caught\n" + "epoch 3\n" * 30 + "error: bad data\n",
             "error: bad data",
         ),
         # The crash handler of PyTorch's loaders prints a NUL first.
@@ -47,7 +47,15 @@ TRACEBACK = "Traceback (most recent call last):\n  File 'train.py', line 3\n    
         # The rest of a message is indented, or heads what is.
         (f"{TRACEBACK}RuntimeError: in a state_dict\n" + "\tsize mismatch\n" * 30, "RuntimeError: in a state_dict"),
         (f"{TRACEBACK}ValidationError: 15 errors\n" + "lr\n  Field required\n" * 15, "ValidationError: 15 errors"),
-        (f"{TRACEBACK}ValueError: caught\n" + "\tmore\n" * 30 + "epoch\n" * 30, "epoch"),
+        (f"{TRACEBACK}ValueError: caught\n" + "\tmore\n" * 30 + "epoch 3\n" * 30, "epoch 3"),
+        *((f"{TRACEBACK}RuntimeError: told\n" + line * 40, "RuntimeError: told") for line in (
+            "frame #3: c10::Error::Error(c10::SourceLocation) + 0x77 (0x7f in libc10.so)\n",
+            "my.cpp:3:5: error: use of undeclared identifier in call\n  3 | foo(x);\n",
+            "<p>line</p>\n",
+            "w3\n",
+        )),
+        (f"{TRACEBACK}ValueError: caught\n" + "  step 3 loss 0.1\n" * 30 + "no GPU left\n", "no GPU left"),
+        ("shard 1 is done\n" + f"{TRACEBACK}ValueError: caught\n" + "shard 2 is done\n" * 30 + "no GPU left\n", "no GPU left"),
         # What other ranks print does not say that this one went on.
         ("[rank1]: a\n" * 30 + "".join(f"[rank0]: {it}\n" for it in f"{TRACEBACK}E: lr".split("\n")) + "[rank1]: b\n", "E: lr"),
         # Colours and progress bars do not belong to it.
@@ -144,3 +152,31 @@ def test_signal_that_make_tells_counts_also_from_within() -> None:
             f"epoch 3\n{said}make: *** [Makefile:4: all] {'Error 2' if said else 'Killed'}\n", 2
         )
         assert (cause.exit_code, cause.message) == (-9, "epoch 3")
+
+
+def test_message_of_several_lines_is_told_behind_make() -> None:
+    """Make exits with 2, which no uncaught exception does: the code in its line counts."""
+    said = f"{TRACEBACK}RuntimeError: sizes differ\nexpected 3, got 4\n"
+    found = find_cause(f"{said}make: *** [Makefile:2: all] Error 1\n", 2)
+    assert (found.message, found.exit_code) == ("RuntimeError: sizes differ", 1)
+
+
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [
+        ("lost shard 4\nreal 0.01\nuser 0.00\nsys 0.00\n", "lost shard 4"),
+        ("error: Failed to spawn: `x`\n  Caused by: No such file\n", "error: Failed to spawn: `x`: No such file"),
+        ("Error: lost\nerror Command failed with exit code 1.\n", "Error: lost"),
+        ("error Command failed with exit code 1.\n", "error Command failed with exit code 1."),
+        ('epoch 3\n{"exception": "Traceback (most recent call last):\\n  f()\\nE: told"}\n', "E: told"),
+        ('npm error Missing script: "x"\nnpm error\nnpm error To see\n', 'Missing script: "x"'),
+        ("[2,300]: loss 0.1\n", "[2,300]: loss 0.1"),
+    ],
+)  # fmt: skip
+def test_error_of_a_tool_is_not_its_last_line(output: str, message: str) -> None:
+    assert find_cause(output, 1).message == message
+
+
+def test_causes_of_a_program_in_java_are_kept() -> None:
+    said = 'Exception in thread "main" a.SparkException: failed\n\tat M.m(M.java)\nCaused by: java.lang.OutOfMemoryError: heap\n\tat A.b(A.java:3)\n'
+    assert find_cause(said, 1).reasons == ("java.lang.OutOfMemoryError: heap",)

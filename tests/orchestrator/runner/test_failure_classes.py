@@ -213,6 +213,26 @@ def test_checkpoint_that_a_full_disk_cuts_is_disk_full() -> None:
     assert classify(1, Traces(TRACEBACK.format("f()", error))).kind == "disk-full"
 
 
+@pytest.mark.parametrize(
+    ("code", "words", "kind"),
+    [
+        (1, "dd: error writing '/x': No space left on device\n0+1 records in\n0 bytes copied, 1 s\n", "disk-full"),
+        (2, "tar: x: Cannot write: No space left on device\ntar: Error is not recoverable: exiting now\n", "disk-full"),
+        (1, "Error: stepping, database or disk is full (13)\n", "disk-full"),
+        (1, "Error: no checkpoint\nCaused by:\n    No space left on device (os error 28)\n", "disk-full"),
+        (1, TRACEBACK.format("f()", "ResourceExhaustedError: OOM when allocating tensor with shape[9]"), "out-of-memory"),
+        (1, TRACEBACK.format("f()", "DistBackendError: NCCL error\nLast error:\nCuda failure 2 'out of memory'"), "out-of-memory"),
+        (-6, "memory allocation of 8589934592 bytes failed\n", "out-of-memory"),
+        (-6, "Unhandled exception. System.OutOfMemoryException: told\n   at Main()\n", "out-of-memory"),
+        (1, "lost\nerror: compilation failed\n", "error"),
+    ],
+)  # fmt: skip
+def test_lack_that_a_tool_or_another_language_tells_is_one(
+    code: int, words: str, kind: str
+) -> None:
+    assert classify(code, Traces(words)).kind == kind
+
+
 def test_vector_that_r_cannot_allocate_is_a_lack_of_memory() -> None:
     said = "Error: cannot allocate vector of size 7.5 Gb\nExecution halted\n"
     assert classify(1, Traces(said)).kind == "out-of-memory"

@@ -6,9 +6,11 @@ import pytest
 
 from orchestrator.runner.other_languages import (
     _DESCRIPTIONS,
+    message_above_caret,
     message_above_stack,
     message_of_abort,
     message_of_manager,
+    message_of_sanitizer,
     signal_described,
 )
 
@@ -31,6 +33,26 @@ from orchestrator.runner.other_languages import (
         ("thread 'main' panicked at src/main.rs:4:5:\ntold\nstack backtrace:\n   0: f", "told"),
         ("told\nstack backtrace:\n   0: f", None),
         ("ERROR: retrying\nStacktrace:\n [1] f\nERROR: told\nStacktrace:\n [1] g", "ERROR: told"),
+        ("Unhandled exception. System.E: told\n   at Train.Run() in /t.cs:line 5", "Unhandled exception. System.E: told"),
+        ("PHP Fatal error:  Uncaught E: told in /t.php:3\nStack trace:\n#0 {main}\n  thrown in /t.php", "PHP Fatal error:  Uncaught E: told in /t.php:3"),
+        ("t.rb:3:in `load': told (E)\n\tfrom t.rb:9:in `block'\n\tfrom t.rb:15:in `<main>'", "t.rb:3:in `load': told (E)"),
+        ("Fortran runtime error: told\nError termination. Backtrace:\n#0  0x7f1 in ???", "Fortran runtime error: told"),
+        ("lua: t.lua:3: told\nstack traceback:\n\tt.lua:3: in main chunk\n\t[C]: in ?", "lua: t.lua:3: told"),
+        ("t: told\nCallStack (from HasCallStack):\n  error, called at t.hs:3:8", "t: told"),
+        ('Fatal error: exception Failure("told")\nRaised at f in file "s.ml", line 2, characters 1-3\nCalled from t in file "t.ml", line 3, characters 9-20', 'Fatal error: exception Failure("told")'),
+        ("** (RuntimeError) told\n    t.exs:3: (file)\n    (elixir 1.14.0) lib/code.ex:12: f/2", "** (RuntimeError) told"),
+        ('told\n    while executing\n"error told"\n    (procedure "f" line 1)\n    invoked from within\n"f"', "told"),
+        ("error: told\nerror: called from\n    fit at line 3 column 1", "error: told"),
+        ("told at t.pl line 3.\n\tmain::f(1) called at t.pl line 9", "told at t.pl line 3."),
+        ('Timeout (0:00:01)!\nThread 0x7f (most recent call first):\n  File "t.py", line 3 in f', "Timeout (0:00:01)!"),
+        # Rust tells its threads; one that waits for another says nothing of its own
+        (
+            ("thread '<unnamed>' (7) panicked at t.rs:1:34:\ntold\nstack backtrace:\nthread 'main' (6) panicked at"
+            " t.rs:1:63:\ncalled `Result::unwrap()` on an `Err` value: Any { .. }\nstack backtrace:\n   0: f"),
+            "told",
+        ),
+        # The program has continued.
+        ("Error: caught\n    at f (/x.js:3:7)\n" + "epoch 3\n" * 9 + "no license", None),
         ("ERROR: told", None),
         ("loss at epoch 3: 0.1", None),
         ("", None),
@@ -38,7 +60,8 @@ from orchestrator.runner.other_languages import (
 )  # fmt: skip
 def test_message_stands_above_its_stack(output: str, message: str | None) -> None:
     """The last line would be a place in a library."""
-    assert message_above_stack([line for line in output.splitlines() if line]) == message
+    found = message_above_stack([line for line in output.splitlines() if line])
+    assert (found[0] if found else None) == message
 
 
 @pytest.mark.parametrize(
@@ -53,6 +76,10 @@ def test_message_stands_above_its_stack(output: str, message: str | None) -> Non
         ("*** buffer overflow detected ***: terminated\n", "*** buffer overflow detected ***: terminated"),
         ("F1128 20:00:00.0 7 x.cc:3] Check failed: n > 0 \n", "Check failed: n > 0"),
         ("<--- JS stacktrace --->\nFATAL ERROR: Reached heap limit\n 1: 0xb0 node::Abort()\n", "Reached heap limit"),
+        ("terminate called after throwing an instance of 'int'\n", "terminate called after throwing an instance of 'int'"),
+        ("Unhandled exception. System.E: told\n   at Main()\n", "System.E: told"),
+        ("memory allocation of 8589934592 bytes failed\n", "memory allocation of 8589934592 bytes failed"),
+        ("[rank3]:[F1130 12:08:00.0 ProcessGroupNCCL.cpp:1557] [PG ID 0 Rank 3] [PG ID 0 Rank 3] told\n", "told"),
         ("epoch 3\n", ""),
     ],
 )  # fmt: skip
@@ -81,3 +108,29 @@ def test_signal_is_known_by_its_description(text: str) -> None:
     assert {signal_described(line) for line in shells} == {number}
     assert signal_described(f"{text} by somebody") is None
     assert isinstance(number, Signals)
+
+
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [
+        (
+            "t.java:1: error: told\nclass t { int x = ; }\n                  ^",
+            "t.java:1: error: told",
+        ),
+        ("error: told\n --> Cargo.toml:2:8\n  |\n2 | name = 3\n  |        ^", "error: told"),
+        ("Error: told\n  select x from t;\n         ^--- error here", "Error: told"),
+        ("t.c:1:2: error: told\n    1 | foo;\n      | ^~~", "t.c:1:2: error: told"),
+        ("^", None),
+        ("told", None),
+        ("", None),
+    ],
+)
+def test_error_is_told_above_the_place_that_it_points_at(output: str, message: str | None) -> None:
+    assert message_above_caret(output.splitlines()) == message
+
+
+def test_summary_of_a_sanitizer_is_found_before_the_memory_that_it_prints() -> None:
+    said = ["SUMMARY: AddressSanitizer: heap-buffer-overflow t.c:2 in main", "Shadow bytes", "  fa"]
+    assert message_of_sanitizer(said) == "AddressSanitizer: heap-buffer-overflow t.c:2 in main"
+    assert message_of_sanitizer([*said, *(f"epoch {at}" for at in range(9))]) is None
+    assert message_of_sanitizer(["epoch 3"]) is None

@@ -100,6 +100,8 @@ def test_group_of_a_rank_is_read_without_the_prefix_of_its_lines() -> None:
         (["[default0]:a", "[default1]:b", "[default1]:d", "[default0]:c"], ["[default1]:b", "[default1]:d", "[default0]:a", "[default0]:c"]),
         # two have written before either has ended its line
         (["[rank0]: a[rank1]: b", "", "[rank0]: c[rank1]: d"], ["[rank0]: a", "[rank0]: c", "[rank1]: b", "", "[rank1]: d"]),
+        # pairs of numbers that a program prints itself
+        (["[2,300]: loss 0.1", "[1,4]: a"], ["[2,300]: loss 0.1", "[1,4]: a"]),
         # mpirun --tag-output
         (["[1,0]<stderr>:a", "[1,1]<stderr>:b", "[1,0]<stderr>:c"], ["[1,1]<stderr>:b", "[1,0]<stderr>:a", "[1,0]<stderr>:c"]),
         (["[rank1]: a", "x", "[rank0]: b", "", "y"], ["[rank1]: a", "x", "[rank0]: b", "", "y"]),
@@ -141,6 +143,38 @@ def test_group_keeps_what_it_was_raised_from() -> None:
 )  # fmt: skip
 def test_exception_stands_behind_its_frames(output: str, error: str) -> None:
     assert read_tracebacks(output.split("\n"))[-1].error == error
+
+
+IN_MODULE = 'Traceback (most recent call last):\n  File "t.py", line {}, in <module>\n    f()\n{}\n'
+IN_WORKER = 'Traceback (most recent call last):\n  File "t.py", line 3, in work\n    f()\n{}\n'
+
+
+@pytest.mark.parametrize(
+    ("output", "error"),
+    [
+        (IN_MODULE.format(9, "E: told") + IN_WORKER.format("E: noted"), "E: told"),
+        (IN_MODULE.format(9, "E: told") + IN_MODULE.format(3, "E: noted"), "E: told"),
+        (f"Error executing job with overrides: []\n{IN_WORKER.format('E: told')}{IN_WORKER.format('E: noted').replace('3', '2')}", "E: told"),
+        # Caught and printed first, there or in a function; or the message tells of another process.
+        (IN_MODULE.format(3, "E: caught") + IN_MODULE.format(9, "E: told"), "E: told"),
+        (IN_WORKER.format("E: caught") + IN_MODULE.format(9, "E: told"), "E: told"),
+        (IN_WORKER.format("E: caught") + IN_WORKER.format("E: told"), "E: told"),
+        (IN_MODULE.format(9, "E: remote:") + IN_WORKER.format("E: told"), "E: told"),
+        (IN_MODULE.format(9, "E: remote") + "Original " + IN_WORKER.format("E: told"), "E: told"),
+        (IN_MODULE.format(9, "E: caught") + "worker 3\n" + IN_WORKER.format("E: told"), "E: told"),
+    ],
+)  # fmt: skip
+def test_traceback_in_a_note_is_no_error_of_its_own(output: str, error: str) -> None:
+    """Python prints notes behind the message; what they quote has happened earlier."""
+    assert read_tracebacks(output.split("\n"))[-1].error == error
+
+
+def test_traceback_of_ipython_ends_where_it_names_its_exception_again() -> None:
+    """Its frames are not indented."""
+    output = f"{'-' * 75}\nE                 Traceback (most recent call last)\nCell In[3], line 1\n----> 1 f()\n\nE: told\n"
+    (found,) = read_tracebacks(output.split("\n"))
+    assert (found.error, found.weight) == ("E: told", Weight.ENDS)
+    assert read_tracebacks(output.split("\n")[:3]) == []
 
 
 def test_chain_knows_where_it_begins() -> None:
