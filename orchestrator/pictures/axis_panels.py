@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
+
+from matplotlib.ticker import NullLocator
 
 from orchestrator.pictures.axis_labels import name_axes
 from orchestrator.pictures.figure import (
@@ -20,7 +23,7 @@ from orchestrator.planning.results_by_axis import cell_in
 from orchestrator.planning.sample_statistics import is_drawable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from matplotlib.axes import Axes
     from matplotlib.container import ErrorbarContainer
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
     from orchestrator.pictures.style import Appearance, LineStyle
     from orchestrator.planning.results_by_axis import AxisLine
     from orchestrator.planning.results_table import Row
+
+_CHARACTER: Final = 0.03  # of the length of an axis, with the room between two labels
 
 
 def draw_against_axis(
@@ -59,9 +64,24 @@ def draw_against_axis(
                 if panel is panels[0]:
                     entries.append((drawn, f"{labels[place]}  ({_runs(line, metrics)})"))
             scale_as_asked(panel, look)
+            if look.log_x:
+                _label_values(panel, {x for line in lines for x, _ in line.points if x > 0})
         add_legend(figure, entries, caption.more, look)
         add_notes(figure, caption.notes, look)
     return figure
+
+
+def _label_values(panel: Axes, values: Collection[float]) -> None:
+    """Label the values of a logarithmic axis, not powers of ten, unless the labels would touch."""
+    drawn = sorted(filter(math.isfinite, values))
+    labels = [f"{value:g}" for value in drawn]
+    length = math.log(drawn[-1] / drawn[0]) if drawn else 0.0
+    if all(
+        math.log(after / before) >= length * _CHARACTER * max(map(len, beside))
+        for (before, after), beside in zip(pairwise(drawn), pairwise(labels), strict=True)
+    ):
+        panel.set_xticks(drawn, labels)
+        panel.xaxis.set_minor_locator(NullLocator())
 
 
 def _draw(

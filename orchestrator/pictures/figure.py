@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+    from matplotlib.legend import Legend
 
     from orchestrator.pictures.style import Appearance
 
@@ -34,6 +36,8 @@ _PANEL: Final = (4.6, 3.3)  # inches
 COLUMNS: Final = 2
 _SHORT: Final = 2.0  # decades
 _NOTE: Final = 0.15
+_GAP: Final = 0.05  # inches between what stands below the panels
+_LEAST: Final = 0.01  # of the height, for the panels; the layout then tells that there is no room
 _PER_COLUMN: Final = 40  # entries of a legend
 _NOTE_WIDTH: Final = 14.5  # characters per inch of a note
 _WITHOUT_DATES: Final = {
@@ -126,6 +130,21 @@ def add_notes(figure: Figure, notes: Sequence[str], look: Appearance) -> None:
     text.set_parse_math(False)
     if look.size is None:
         figure.set_size_inches(width, height + _NOTE * len(lines))
+    elif figure.legends:
+        _put_above(figure.legends[0], text, figure)
+
+
+def _put_above(legend: Legend, notes: Text, figure: Figure) -> None:
+    """Put a legend above the notes and the panels above both: the layout makes room for the higher of them only."""
+    renderer = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call] # matplotlib's
+    gap = _GAP * figure.dpi
+    above_notes = gap + notes.get_window_extent(renderer).height + gap
+    above_legend = above_notes + legend.get_window_extent(renderer).height + gap
+    height = figure.bbox.height
+    notes.set(y=gap / height, verticalalignment="bottom", in_layout=False)
+    legend.set_bbox_to_anchor((0, above_notes / height), transform=figure.transFigure)
+    low = min(above_legend / height, 1 - _LEAST)
+    cast("ConstrainedLayoutEngine", figure.get_layout_engine()).set(rect=(0, low, 1, 1 - low))
 
 
 def render(figure: Figure, form: str, look: Appearance) -> bytes:

@@ -46,3 +46,21 @@ def test_line_without_any_result_says_so() -> None:
     figure = draw_against_axis(lines, "lr", METRIC, Caption(more="and 1 more row"), Appearance())
     texts = [text.get_text() for text in figure.legends[0].get_texts()]
     assert texts == ["all runs  (no results)", "and 1 more row"]
+
+
+@pytest.mark.parametrize(
+    ("values", "labels"),
+    [
+        ([0.1, 0.001, 0.003, 0.02, 0.3], ["0.001", "0.003", "0.02", "0.1", "0.3"]),
+        ([0.003], ["0.003"]),
+        ([0.001, 0.00101, 0.0011, 10], None),
+        ([1e-30, 1e30], ["1e-30", "1e+30"]),
+    ],
+)
+def test_values_of_a_logarithmic_axis_are_labelled_where_there_is_room(
+    values: list[float], labels: list[str] | None
+) -> None:
+    lines = lines_against(table(*[{"lr": lr} for lr in (0, *values)]), "lr")
+    (panel,) = draw_against_axis(lines, "lr", METRIC, Caption(), Appearance(log_x=True)).axes
+    shown = [label.get_text() for label in panel.get_xticklabels()]
+    assert shown == labels if labels else "$" in "".join(shown)

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from itertools import pairwise
 from xml.etree import ElementTree as ET
 
 import matplotlib as mpl
@@ -78,14 +79,37 @@ def test_size_without_room_is_an_error() -> None:
     """Rather than a picture without its picture."""
     look = Appearance(size=(1.0, 1.0))
     points = [{"lr": n} for n in range(30)]
-    with pytest.raises(UsageError, match="leave no room"):
-        render(draw_curves({"loss": lines(*points)}, {}, Caption(), look), "png", look)
+    for caption in (Caption(), Caption(["a note"])):
+        with pytest.raises(UsageError, match="leave no room"):
+            render(draw_curves({"loss": lines(*points)}, {}, caption, look), "png", look)
 
 
 def test_size_is_kept() -> None:
     look = Appearance(size=(4.0, 3.0))
     figure = draw_curves({"loss": lines({"lr": 1})}, {}, Caption(["note"]), look)
     assert figure.get_size_inches().tolist() == [4.0, 3.0]
+
+
+@pytest.mark.parametrize("size", [(3.3, 3.0), (6.0, 4.0), (12.0, 4.0)])
+def test_legend_stands_above_the_notes_in_a_figure_of_a_given_size(
+    size: tuple[float, float],
+) -> None:
+    notes = ["a note that is told in more than one line of a figure of one column", "another note"]
+    points = [{"lr": n} for n in range(3)]
+    figure = draw_curves({"loss": lines(*points)}, {}, Caption(notes), Appearance(size=size))
+    figure.draw_without_rendering()
+    (panel,), (legend,), (told,) = figure.axes, figure.legends, figure.texts
+    edges = [
+        (box.y0, box.y1)
+        for box in (
+            panel.xaxis.label.get_window_extent(),
+            legend.get_window_extent(),
+            told.get_window_extent(),
+        )
+    ]
+    assert edges == sorted(edges, reverse=True)
+    assert all(low >= below for (low, _), (_, below) in pairwise(edges))
+    assert edges[-1][0] >= 0
 
 
 def test_legend_covers_no_data() -> None:
