@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_SHORT: Final = 24  # characters, for which there is always room
-_SHORTEST: Final = 8
+_SHORT: Final = 24  # characters, for which there is room unless the figure has a given size
+SHORTEST: Final = 8  # characters of a line
 _ROUNDS: Final = 3
 _MOST_LINES: Final = 3
 _BREAKS: Final = re.compile(r"(?<=[\s/._-])(?=[^\s/._-])")
@@ -25,13 +25,18 @@ def name_axes(panel: Axes, across: str, up: str) -> None:
     panel.set_ylabel(printable(up), parse_math=False)
 
 
-def fit_labels(figure: Figure) -> None:
-    """Break the labels that are longer than their axes; call it when the size of the figure is final."""
+def fit_labels(figure: Figure, shortest: int = _SHORT) -> None:
+    """Break the labels that are longer than their axes; call it when the size of the figure is final.
+
+    Args:
+        figure: The figure.
+        shortest: Labels of so many characters surely have room.
+    """
     labels = [
         (panel, label, place, label.get_text())
         for panel in figure.axes
         for place, label in enumerate((panel.xaxis.label, panel.yaxis.label))
-        if len(label.get_text()) > _SHORT
+        if len(label.get_text()) > shortest
     ]
     for _ in range(_ROUNDS if labels else 0):  # one that has more lines leaves less room to others
         figure.draw_without_rendering()
@@ -42,7 +47,7 @@ def fit_labels(figure: Figure) -> None:
             room = (panel.bbox.width, panel.bbox.height)[place]
             if length > room:
                 characters = max(map(len, label.get_text().split("\n")))
-                label.set_text(break_label(text, max(_SHORTEST, int(characters * room / length))))
+                label.set_text(break_label(text, max(SHORTEST, int(characters * room / length))))
                 is_fitting = False
         if is_fitting:
             break

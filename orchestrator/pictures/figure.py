@@ -7,7 +7,7 @@ import math
 import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -17,7 +17,7 @@ from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from orchestrator.errors import UsageError
-from orchestrator.pictures.axis_labels import fit_labels
+from orchestrator.pictures.axis_labels import SHORTEST, fit_labels
 from orchestrator.pictures.style import settings_of
 from orchestrator.sanitize import printable
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.layout_engine import ConstrainedLayoutEngine
     from matplotlib.legend import Legend
+    from matplotlib.transforms import Bbox
 
     from orchestrator.pictures.style import Appearance
 
@@ -101,21 +102,38 @@ def add_legend(
     if more:
         handles.append(Line2D([], [], linestyle="none"))
         labels.append(more)
-    legend = figure.legend(
-        cast("list[Artist]", handles),
-        [str(place) for place in range(len(labels))],
-        loc="outside right upper" if look.size is None else "outside lower left",
-        ncols=math.ceil(len(labels) / _PER_COLUMN),
-    )
+    if look.size is None:
+        legend = _new_legend(figure, handles, labels, math.ceil(len(labels) / _PER_COLUMN))
+        box = _extent(legend, figure)
+        width, height = figure.get_size_inches()
+        needed = box.height / figure.dpi + 0.3
+        figure.set_size_inches(width + box.width / figure.dpi, max(height, needed))
+        return
+    legend = _new_legend(figure, handles, labels, 1, "outside lower left")
+    columns = min(len(labels), int(figure.bbox.width / _extent(legend, figure).width))
+    if columns > 1:
+        legend.remove()
+        _new_legend(figure, handles, labels, columns, "outside lower left")
+
+
+def _new_legend(
+    figure: Figure,
+    handles: Sequence[object],
+    labels: Sequence[str],
+    columns: int,
+    place: Literal["outside right upper", "outside lower left"] = "outside right upper",
+) -> Legend:
+    numbers = [str(number) for number in range(len(labels))]
+    legend = figure.legend(cast("list[Artist]", handles), numbers, loc=place, ncols=columns)
     for text, label in zip(legend.get_texts(), labels, strict=True):
         # Set afterwards: labels that begin with "_" are left out of legends.
         text.set_parse_math(False)
         text.set_text(printable(label))
-    if look.size is None:
-        box = legend.get_window_extent(FigureCanvasAgg(figure).get_renderer())  # type: ignore[no-untyped-call] # matplotlib's
-        width, height = figure.get_size_inches()
-        needed = box.height / figure.dpi + 0.3
-        figure.set_size_inches(width + box.width / figure.dpi, max(height, needed))
+    return legend
+
+
+def _extent(artist: Artist, figure: Figure) -> Bbox:
+    return artist.get_window_extent(FigureCanvasAgg(figure).get_renderer())  # type: ignore[no-untyped-call] # matplotlib's
 
 
 def add_notes(figure: Figure, notes: Sequence[str], look: Appearance) -> None:
@@ -136,10 +154,9 @@ def add_notes(figure: Figure, notes: Sequence[str], look: Appearance) -> None:
 
 def _put_above(legend: Legend, notes: Text, figure: Figure) -> None:
     """Put a legend above the notes and the panels above both: the layout makes room for the higher of them only."""
-    renderer = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call] # matplotlib's
     gap = _GAP * figure.dpi
-    above_notes = gap + notes.get_window_extent(renderer).height + gap
-    above_legend = above_notes + legend.get_window_extent(renderer).height + gap
+    above_notes = gap + _extent(notes, figure).height + gap
+    above_legend = above_notes + _extent(legend, figure).height + gap
     height = figure.bbox.height
     notes.set(y=gap / height, verticalalignment="bottom", in_layout=False)
     legend.set_bbox_to_anchor((0, above_notes / height), transform=figure.transFigure)
@@ -157,7 +174,10 @@ def render(figure: Figure, form: str, look: Appearance) -> bytes:
     with drawing(look):
         warnings.filterwarnings("error", message="constrained_layout not applied")
         try:
-            fit_labels(figure)
+            if look.size is None:
+                fit_labels(figure)
+            else:
+                fit_labels(figure, SHORTEST)
             figure.savefig(content, format=form, metadata=_WITHOUT_DATES[form])
         except UserWarning:
             raise UsageError(

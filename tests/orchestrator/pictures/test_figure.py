@@ -112,6 +112,17 @@ def test_legend_stands_above_the_notes_in_a_figure_of_a_given_size(
     assert edges[-1][0] >= 0
 
 
+@pytest.mark.parametrize(("width", "rows"), [(3.3, 3), (6.0, 2), (20.0, 1)])
+def test_legend_below_has_as_many_columns_as_there_is_room_for(width: float, rows: int) -> None:
+    points = [{"rate": f"{n} with a longer name"} for n in range(3)]
+    look = Appearance(size=(width, 4.0))
+    figure = draw_curves({"loss": lines(*points)}, {}, Caption(), look)
+    figure.draw_without_rendering()
+    (legend,) = figure.legends
+    assert len({round(text.get_window_extent().y0) for text in legend.get_texts()}) == rows
+    assert legend.get_window_extent().x1 <= figure.bbox.x1
+
+
 def test_legend_covers_no_data() -> None:
     """It stands beside the panels, also with 30 rows."""
     look = Appearance()
