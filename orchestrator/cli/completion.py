@@ -90,7 +90,8 @@ def candidates(words: Sequence[str], current: str) -> list[str]:
         return _values_of(actions[before], words, current)
     option, sign, value = current.partition("=")
     if sign and option in actions:  # --state=failed
-        return [f"{option}={each}" for each in _values_of(actions[option], words, value)]
+        found = _values_of(actions[option], [*words, option], value)
+        return [f"{option}={each}" for each in found]
     if current.startswith("-"):
         shown = (it for it, action in actions.items() if action.help != argparse.SUPPRESS)
         extra = () if command else ("--version", "--help")

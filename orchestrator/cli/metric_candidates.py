@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.rundir.program_files import read_reported
@@ -39,11 +40,12 @@ def find_metrics(folders: Iterable[str], *, with_best: bool, only_curves: bool) 
 
 def _newest_in(folder: str) -> list[str]:
     """Return the run directories that were written last, these first."""
-    try:
-        with os.scandir(folder) as entries:
-            found = [(each.stat().st_mtime_ns, each.path) for each in entries]
-    except OSError:
-        return []
+    found = []
+    with suppress(OSError), os.scandir(folder) as entries:
+        for each in entries:
+            if each.is_dir(follow_symlinks=False):
+                with suppress(OSError):  # it may be removed meanwhile
+                    found.append((each.stat(follow_symlinks=False).st_mtime_ns, each.path))
     return [path for _, path in sorted(found, reverse=True)[:_MOST]]
 
 

@@ -39,6 +39,7 @@ def training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("orch plot v", ["val/loss", "val/acc"]),
         ("orch plot test", []),
         ("orch plot --x lr test", ["test/acc"]),
+        ("orch plot --sort=test", ["--sort=test/acc"]),
         ("orch plot experiment_id=other v", []),
         ("orch results v", []),
     ],
@@ -51,4 +52,11 @@ def test_metrics_are_offered_where_one_may_stand(line: str, found: list[str]) ->
 
 def test_newest_runs_are_asked_first(training: Path) -> None:
     found = find_metrics([str(training), "none"], with_best=False, only_curves=True)
+    assert found == ["val/loss", "val/acc", "epoch", "old/loss"]
+
+
+def test_what_is_no_run_directory_hides_no_metric(training: Path) -> None:
+    (training / "dangling").symlink_to("nowhere")
+    (training / "file").touch()
+    found = find_metrics([str(training)], with_best=False, only_curves=True)
     assert found == ["val/loss", "val/acc", "epoch", "old/loss"]
