@@ -71,7 +71,7 @@ def rerun(options: argparse.Namespace, console: Console) -> int:
 def _runs(options: argparse.Namespace, planned: Planned, run_ids: Sequence[RunId]) -> list[Run]:
     """Return the runs with these IDs, of the grid or, if it does not name them, of their own.
 
-    They keep the axes that they were started with.
+    They keep the axes that they were started with, and the values that their command gave.
 
     Raises:
         UsageError: The current config does not yield one of them.
@@ -84,7 +84,8 @@ def _runs(options: argparse.Namespace, planned: Planned, run_ids: Sequence[RunId
         directory = there if there.path.exists() else planned.experiment.replaced.kept(run_id)
         run = named[places[run_id]] if run_id in places else _own_run(options, directory)
         with suppress(RunDirectoryError):  # it is damaged: the grid has them as well
-            run = replace(run, overrides=directory.read_chosen().overrides)
+            chosen = directory.read_chosen()
+            run = replace(run, overrides=chosen.overrides, given=chosen.given)
         runs.append(run)
     return runs
 

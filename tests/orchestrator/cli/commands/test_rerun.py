@@ -51,12 +51,14 @@ def test_run_named_by_a_prefix_is_executed_without_its_overrides(
 ) -> None:
     """What it was started with is recorded, so that nobody has to type it."""
     directory, other = done(grid, 0.3, 5), done(grid, 0.1, 0)
+    given = directory.read_chosen().given
     assert grid.orch("rerun", directory.run_id[:6]) == 0
     said = output()
     assert "rerun of 1 run: 1 from nothing. Earlier results are kept in" in said
     assert "lr=0.3 seed=5" in said
     assert (results_of(directory), results_of(other)) == (["new"], ["old"])
     assert directory.read_chosen().overrides == {"lr": 0.3, "seed": 5}
+    assert directory.read_chosen().given == given
     assert not (grid.experiment.path / "replaced").exists()
 
 
