@@ -6,6 +6,7 @@ import difflib
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from orchestrator.cli.absent_runs import no_runs_in
 from orchestrator.errors import OrchestratorError, UsageError
 from orchestrator.planning.load import ConfigSource, describe, open_experiment, plan_runs
 
@@ -53,9 +54,8 @@ def open_runs(options: argparse.Namespace, names: Sequence[str]) -> list[RunDire
     _, experiment = open_experiment(source_of(options))
     run_ids = experiment.run_ids()
     if not run_ids:
-        raise UsageError(
-            f"no runs in {experiment.training} yet: nothing was started. Start them with orch run."
-        )
+        told = f"{no_runs_in(experiment)}: nothing was started. Start them with orch run."
+        raise UsageError(told)
     return [experiment.run(find_started(name, run_ids, options)) for name in names]
 
 

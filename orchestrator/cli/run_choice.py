@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from orchestrator.cli.absent_runs import no_runs_in
 from orchestrator.cli.condition_keys import check_keys
 from orchestrator.cli.lookup import find_started
 from orchestrator.config.concealed_arguments import without_secret
@@ -64,7 +65,7 @@ def choose_runs(options: argparse.Namespace, experiment: ExperimentDirectory) ->
         )
     run_ids = sorted({*experiment.run_ids(), *experiment.replaced.run_ids()})
     if not run_ids:
-        raise UsageError(f"no runs in {experiment.training} yet: nothing was started.")
+        raise UsageError(f"{no_runs_in(experiment)}: nothing was started.")
     if options.where is None:
         return list(dict.fromkeys(find_started(name, run_ids, options) for name in options.runs))
     kept = set(experiment.replaced.run_ids())

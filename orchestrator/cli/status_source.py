@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from orchestrator.cli.absent_runs import experiments_in
 from orchestrator.cli.arguments import CONFIG_DIR
 from orchestrator.cli.lookup import names_a_run, source_of
 from orchestrator.cli.run_choice import meeting, plan_meeting
@@ -22,6 +23,7 @@ from orchestrator.planning.experiment_status import (
 from orchestrator.planning.load import describe, open_experiment, plan_runs
 from orchestrator.rundir.experiments import ExperimentSummary, find_experiments, summarize
 from orchestrator.rundir.state import State
+from orchestrator.sanitize import printable
 
 if TYPE_CHECKING:
     import argparse
@@ -95,7 +97,13 @@ def _folder_of(options: argparse.Namespace) -> Path | None:
     """Return the folder whose experiments are meant; None if a config says what is meant."""
     if len(options.overrides) == 1 and "=" not in options.overrides[0]:
         named = Path(options.overrides[0])
-        return named if named.is_dir() else None
+        if named.is_dir() or options.overrides[0].startswith("~"):  # it deletes a key
+            return named if named.is_dir() else None
+        beside = experiments_in(named.parent, named.name)
+        raise UsageError(
+            f"there is no folder {printable(str(named))!r}{beside and f': {beside}'}. Name a folder with"
+            " experiments, or write key=value."
+        )
     is_without_config = not (
         options.overrides or options.app or options.config_dir != CONFIG_DIR or _has_config(options)
     )

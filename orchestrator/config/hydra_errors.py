@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import yaml
@@ -125,6 +127,8 @@ def _say(error: BaseException, known_keys: Callable[[], Iterable[str]]) -> str:
             may_repeat = shown == override and len(override) <= _LONGEST
             quoted = quoted_override(override) if may_repeat else ""
             advice = "Write key=value"
+            if os.path.isdir(f"{override}/training"):  # noqa: PTH112 # any text
+                advice = f"Choose an experiment with experiment_id={Path(override).name}"
             if "=" in override:
                 advice = (
                     f"Quote its value: {quoted}"

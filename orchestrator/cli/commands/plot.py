@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from orchestrator.cli.absent_runs import experiments_beside
 from orchestrator.cli.choose_picture import draw_picture, look_of
 from orchestrator.cli.json_text import write_json
 from orchestrator.cli.picture_file import check_out, write_out
@@ -36,7 +37,10 @@ def plot(options: argparse.Namespace, console: Console) -> int:
         raise UsageError(PLOTS.request("orch plot"))
     found = choose_compared_runs(options)
     if found.is_pending:
-        raise UsageError(f"nothing to draw: no run in {found.experiment.training} has started.")
+        beside = experiments_beside(found.experiment)
+        raise UsageError(
+            f"nothing to draw: no run in {found.experiment.training} has started{beside}."
+        )
     picture = draw_picture(found, compare_as_asked(found, options), options)
     from orchestrator.pictures.figure import missing_characters, render  # noqa: PLC0415 # an extra
 

@@ -8,6 +8,7 @@ import os
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
+from orchestrator.cli.absent_runs import experiments_beside
 from orchestrator.cli.choose_picture import TOP, CurveChoice, draw_learning_curves
 from orchestrator.cli.command_for_run import is_halving
 from orchestrator.cli.json_text import write_json
@@ -65,7 +66,10 @@ def report(options: argparse.Namespace, console: Console) -> int:
             raise UsageError(extra.request("orch report"))
     found = choose_compared_runs(options)
     if found.is_pending:
-        raise UsageError(f"nothing to report: no run in {found.experiment.training} has started.")
+        beside = experiments_beside(found.experiment)
+        raise UsageError(
+            f"nothing to report: no run in {found.experiment.training} has started{beside}."
+        )
     from orchestrator.pictures.report_page import render_page  # noqa: PLC0415 # an extra
 
     page = _make_page(found, compare_as_asked(found, options), options)

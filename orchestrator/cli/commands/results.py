@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
 
+from orchestrator.cli.absent_runs import no_runs_in
 from orchestrator.cli.json_text import write_json
 from orchestrator.cli.next_command import next_command
 from orchestrator.cli.results_formats import csv_of, latex_of, markdown_of
@@ -77,7 +78,8 @@ def _print(
     """Print the table, or why there is none, and how many runs it leaves out."""
     if found.is_pending:
         if not found.others:
-            console.print(f"no runs in {found.experiment.training} yet. Start them with orch run.")
+            told = f"{no_runs_in(found.experiment)}. Start them with orch run."
+            console.print(told)
             return
         others = count_of(found.others, "other run")
         console.print(

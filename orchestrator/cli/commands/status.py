@@ -5,6 +5,7 @@ from __future__ import annotations
 import select
 from typing import TYPE_CHECKING, Final
 
+from orchestrator.cli.absent_runs import no_runs_in
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.experiment_table import print_experiments
 from orchestrator.cli.json_text import write_json
@@ -79,7 +80,8 @@ def _print(seen: Seen, options: argparse.Namespace, console: Console) -> None:
     if status is not None and (status.existing or status.pending):
         _print_runs(seen, status, options, console)
     if status is not None and not (status.existing or status.experiment.run_ids()):
-        console.print(f"no runs in {status.experiment.training} yet. Start them with orch run.")
+        told = f"{no_runs_in(status.experiment)}. Start them with orch run."
+        console.print(told)
     if status is not None:
         print_pilots(status.experiment.path, console)
     own = status.experiment.experiment_id if status is not None else None

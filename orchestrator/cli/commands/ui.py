@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
 
+from orchestrator.cli.absent_runs import no_runs_in
 from orchestrator.cli.lookup import source_of
 from orchestrator.errors import UsageError
 from orchestrator.execution.stop_requests import StopRequests
@@ -71,7 +72,7 @@ def ui(options: argparse.Namespace, console: Console) -> int:
     if problem := describe_wrong_file(uri):
         raise UsageError(f"{problem}.")
     if not (runs := experiment.runs()):
-        raise UsageError(f"no runs in {experiment.training} yet: MLflow's page has none to show.")
+        raise UsageError(f"{no_runs_in(experiment)}: MLflow's page has none to show.")
     _require_free(options.port)
     destination = find_destination(experiment, uri, is_own=not described.settings.tracking.uri)
     mlflow_experiment = mlflow_experiment_id(runs, destination)

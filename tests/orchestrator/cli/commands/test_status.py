@@ -295,6 +295,8 @@ def test_folder_that_is_named_needs_no_config(
         call(["status", str(grid.experiment.results_dir), "--top", "3"])
     with pytest.raises(UsageError, match="no experiments in"):
         call(["status", str(grid.folder / "conf")])
+    with pytest.raises(UsageError, match=r"no folder .*: there are runs of former, grid\. Name a"):
+        call(["status", str(grid.experiment.results_dir / "formr")])
 
 
 def test_folder_without_config_and_experiments_is_the_usual_error(
