@@ -11,8 +11,11 @@ from trainer.early_checks import MEASURED, check_numbers
 from trainer.errors import Stopped, TrainingPaused
 from trainer.run_files import Progress, say
 from trainer.state_digest import digest_of
+from trainer.switched_modules import return_to_training
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from trainer.checkpoints.background_writer import Recorder
     from trainer.state_rehearsal import Rehearsal
     from trainer.unsaved_state import UnsavedState
@@ -25,6 +28,10 @@ class Saving(Resumable, Protocol):
     rehearsal: Rehearsal
     stop_requested: bool
     stop_after: float
+
+    @property
+    def model(self) -> nn.Module:
+        """The model."""
 
     def check_unchanged(self) -> None:
         """Check that callbacks have changed nothing in the configuration."""
@@ -47,6 +54,7 @@ def end_iteration(
         CheckpointError: If a state cannot be saved, or could not be loaded again.
     """
     trainer.check_unchanged()
+    return_to_training(trainer.model)
     trainer.generators.tell_late()
     trainer.unsaved.tell()
     trainer.rehearsal.tell()

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from torch import Tensor
 
 from trainer.best_and_last import best_checkpoint
-from trainer.checkpoints.reading import read_any_file, read_module_states
+from trainer.checkpoints.reading import read_any_file, read_modules
 from trainer.config_file import plain_config, read_config
 from trainer.durable_files import read_plain
 from trainer.ema_settings import read_ema
 from trainer.errors import CheckpointError, ConfigError
 from trainer.run_files import CONFIG, RESULTS, say
 from trainer.settings import read_group
-from trainer.switched_modules import as_trained
+from trainer.switched_modules import as_trained, may_change, modes_of, switch_to
 
 if TYPE_CHECKING:
     from collections.abc import Container, Sequence
@@ -77,21 +77,18 @@ def begin_with_weights(model: nn.Module, settings: InitSettings) -> None:
         return
     source = Path(settings.path)
     _check_content(source, settings.digest)
-    weights, averaged = _read_run(source) if source.is_dir() else (_read_file(source), {})
+    weights, averaged, is_merged = _read_run(source) if source.is_dir() else _read_file(source)
     fit = fit_weights(model, weights, settings.prefix)
     if not fit.weights:
         raise ConfigError(
             f"init_from: nothing in {source} fits the model: {fit.describe()}. Name another, or change"
             " the model."
         )
-    is_training = model.training
-    if (
-        source.is_dir()
-    ):  # a run saves a model in evaluation mode, for which it may change its weights
+    modes = modes_of(model)
+    if is_merged and not fit.missing and may_change(model):
         model.eval()
     model.load_state_dict(fit.weights, strict=False)
-    if model.training is not is_training:
-        model.train(is_training)
+    switch_to(model, modes)
     # After all others: a parameter with several names is averaged under the first of them.
     average = fit_weights(model, averaged, settings.prefix).weights
     with as_trained(model):
@@ -210,37 +207,40 @@ def _check_content(source: Path, digest: str | None) -> None:
         )
 
 
-def _read_run(run_dir: Path) -> tuple[Weights, Weights]:
-    """Return the best weights of a run that is done, and their average if its evaluations used it."""
+def _read_run(run_dir: Path) -> tuple[Weights, Weights, bool]:
+    """Return the best weights of a run that is done, and their average if its evaluations used it.
+
+    And whether they are those of evaluations, if the model changes them there: an earlier version saved it so.
+    """
     try:
         checkpoint = best_checkpoint(run_dir, "Restore it, or name a file with weights.")
     except CheckpointError as error:
         raise CheckpointError(f"init_from: {error}") from None
-    states = read_module_states(checkpoint)
-    averaged = states.get("ema", {}).get("weights", {})
+    saved = read_modules(checkpoint)
+    averaged = saved.states.get("ema", {}).get("weights", {})
     if averaged:
         config = plain_config(read_config(run_dir / CONFIG))
         averaged = averaged if read_ema(read_group(config, "ema")).evaluate else {}
-    return states["model"], averaged
+    return saved.states["model"], averaged, saved.modes is None
 
 
-def _read_file(path: Path) -> Weights:
-    """Return the weights in a file: a checkpoint of a run, or what `torch.save` or safetensors wrote.
+def _read_file(path: Path) -> tuple[Weights, Weights, bool]:
+    """Return the weights in a file, as `_read_run`: a checkpoint, or what `torch.save` or safetensors wrote.
 
     Raises:
         CheckpointError: If it is damaged, or has something else in it than weights and plain values.
         ConfigError: If safetensors is needed, and not installed.
     """
     if path.suffix == SAFETENSORS:
-        return _read_safetensors(path)
+        return _read_safetensors(path), {}, False
     found = read_any_file(path)
     match found:
-        case {"state": {"modules": {"model": Mapping() as weights}}}:
-            return weights
+        case {"state": {"modules": {"model": Mapping() as weights}, **others}}:
+            return weights, {}, "modes" not in others
         case {"state_dict": Mapping() as weights} | {"model": Mapping() as weights}:
-            return weights
+            return weights, {}, False
         case _:
-            return found
+            return found, {}, False
 
 
 def _read_safetensors(path: Path) -> Weights:

@@ -235,8 +235,6 @@ class ModularTaskTrainer(ReadOnly, Roles, Configured):
             check_savable(lambda: state_of(self))
             self.rehearsal.begin()
         else:
-            # As when it was saved: a model may change its weights when it is switched, as LoRA merges them.
-            self.model.eval()
             resume(self, *found, self._settings.iterations)
             self.update.is_checked = True  # its parameters may all have been frozen since
 

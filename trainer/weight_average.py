@@ -95,8 +95,8 @@ class WeightAverage:
 
     @contextmanager
     def _exchanged(self) -> Iterator[None]:
-        now = self._parameters()
         with torch.no_grad(), as_trained(self._model):
+            now = self._parameters()
             before = {
                 name: now[name].clone()
                 for name, weights in self._weights.items()
@@ -108,6 +108,7 @@ class WeightAverage:
             yield
         finally:
             with torch.no_grad(), as_trained(self._model):
+                now = self._parameters()  # a model that is switched may have put others in place
                 for name, weights in before.items():
                     now[name].copy_(weights)
 

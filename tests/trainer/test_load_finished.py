@@ -11,6 +11,8 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 from run_files import MakeRun, Train, results_of
+from torch import nn
+from user_modules import Tiny
 
 import trainer
 from trainer.errors import TrainerError
@@ -121,3 +123,14 @@ def test_best_weights_that_are_gone_are_not_replaced_by_others(
     numbered.unlink()
     with pytest.raises(TrainerError, match="it is gone, and so is iteration 1, the best one"):
         trainer.load(run_dir)
+
+
+@pytest.mark.parametrize("kind", ["NothingReturned", "FoldingInEval"])
+def test_model_with_its_own_way_to_be_switched_is_the_one_that_was_tested(
+    make_run: MakeRun, train: Train, kind: str
+) -> None:
+    run_dir = make_run(model={"_target_": f"odd_modules.{kind}"}, test_with="last")
+    tested = train(run_dir)["test/loss"]
+    samples, labels = Tiny().test[:]
+    loss = nn.functional.cross_entropy(trainer.load(run_dir, weights="last")(samples), labels)
+    assert loss.item() == pytest.approx(tested, rel=1e-5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,21 @@ if TYPE_CHECKING:
 
 RUNS = ("folder", "unfinished", "other program", "without weights", "without the best")
 STILL = {"optimizer": {"_target_": "torch.optim.SGD", "lr": 0.0}}  # weights stay as they begin
+
+
+class LowRank(nn.Linear):
+    """Add an update to its weights for evaluations."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(inputs, outputs)
+        self.change = nn.Parameter(torch.ones(outputs, inputs))
+
+    def train(self, mode: bool = True) -> LowRank:  # noqa: FBT001, FBT002 - PyTorch's signature
+        """Take the update out of the weights, or add it."""
+        if mode is not self.training:
+            with torch.no_grad():
+                self.weight += self.change * (-1 if mode else 1)
+        return super().train(mode)
 
 
 def begin(path: Path | str, model: nn.Module, digest: str | None = None) -> None:
@@ -83,17 +99,55 @@ def test_average_is_taken_where_the_evaluations_have_used_it(
 
 
 @pytest.mark.parametrize("ema", [None, {"decay": 0.5}])
-def test_model_that_changes_its_weights_for_evaluations_begins_as_it_was_saved(
+def test_model_that_changes_its_weights_for_evaluations_begins_as_it_was_trained(
     make_run: MakeRun, train: Train, ema: dict[str, Any] | None
 ) -> None:
-    """In evaluation mode: LoRA's layers have merged their update there."""
+    """LoRA's layers merge their update for evaluations."""
     merging = {"model": {"_target_": "odd_modules.Merging"}}
     first = source(make_run, train, ema=ema, **merging)
     run_dir = make_run(init_from=str(first), iterations=1, **STILL, **merging)
     train(run_dir)
-    wanted = package.load(first).state_dict()
+    wanted = package.load(first).train().state_dict()
     for name, each in weights_of(run_dir).items():
         torch.testing.assert_close(each, wanted[name])
+
+
+@pytest.mark.parametrize("form", ["run", "checkpoint", "copy"])
+def test_weights_of_a_model_that_merges_are_taken_as_they_were_trained(
+    make_run: MakeRun, train: Train, tmp_path: Path, form: str
+) -> None:
+    merging = {"model": {"_target_": "odd_modules.Merging"}}
+    first = source(make_run, train, **merging)
+    path = {"run": first, "checkpoint": first / "checkpoints" / "best.pt"}.get(form)
+    if path is None:
+        path = tmp_path / "copy.pt"
+        shutil.copy(first / "checkpoints" / "best.pt", path)
+    run_dir = make_run(init_from=str(path), iterations=1, **STILL, **merging)
+    train(run_dir)
+    assert is_equal(weights_of(run_dir), read_model_state(first / "checkpoints" / "best.pt"))
+
+
+@pytest.mark.parametrize("is_old", [False, True])
+def test_model_that_merges_begins_with_the_weights_of_one_that_does_not(
+    tmp_path: Path, *, is_old: bool
+) -> None:
+    """Its own update is not in them, also those that an earlier version saved."""
+    weights = nn.Linear(6, 2).state_dict()
+    state = {"modules": {"model": weights}} | ({} if is_old else {"modes": {"model": {"": False}}})
+    torch.save({"state": state}, tmp_path / "x.pt")
+    begin(tmp_path / "x.pt", model := LowRank(6, 2))
+    assert torch.equal(model.weight, weights["weight"])
+
+
+def test_merged_weights_that_an_earlier_version_saved_are_taken_as_they_were_trained(
+    tmp_path: Path,
+) -> None:
+    saved = LowRank(6, 2)
+    trained = saved.weight.detach().clone()
+    torch.save({"state": {"modules": {"model": saved.eval().state_dict()}}}, tmp_path / "x.pt")
+    begin(tmp_path / "x.pt", model := LowRank(6, 2))
+    assert model.training
+    torch.testing.assert_close(model.weight.detach(), trained)
 
 
 @pytest.mark.parametrize("iteration", [1, 2])

@@ -6,16 +6,22 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
-from odd_modules import Folding, Merging
+from odd_modules import Dora, Folding, FoldingInEval, Merging, Replacing
 from run_files import results_of
 from torch import nn
-from user_modules import Interrupted
+from user_modules import Interrupted, Tiny
 
 import trainer
-from trainer.switched_modules import as_trained, prepare_for_evaluation
+from trainer.switched_modules import (
+    as_trained,
+    load_as_saved,
+    modes_of,
+    return_to_training,
+    switch_to,
+)
 
 if TYPE_CHECKING:
-    from run_files import MakeRun, Train
+    from run_files import Interrupt, MakeRun, Train
 
 X = torch.eye(6)
 
@@ -28,16 +34,57 @@ def trained(model: nn.Module) -> nn.Module:
     return model.eval()
 
 
-@pytest.mark.parametrize("kind", [Merging, Folding])
+KINDS = [Merging, Folding, FoldingInEval, Replacing, Dora]
+
+
+def is_alike(one: nn.Module, other: nn.Module) -> bool:
+    states = one.state_dict(), other.state_dict()
+    return list(states[0]) == list(states[1]) and all(
+        torch.equal(each, states[1][name]) for name, each in states[0].items()
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_loaded_model_is_the_saved_one(kind: type[nn.Module]) -> None:
-    """Its weights to the bit, and what it makes of them."""
-    saved = trained(kind())
-    loaded = kind().eval()
-    loaded.load_state_dict(saved.state_dict())
-    prepare_for_evaluation(loaded)
-    assert torch.equal(loaded(X), saved(X))
-    for name, each in loaded.state_dict().items():
-        assert torch.equal(each, saved.state_dict()[name])
+    """Its weights to the bit, and what it makes of them for the next evaluations."""
+    return_to_training(saved := trained(kind()))
+    loaded = kind()
+    load_as_saved(loaded, lambda: loaded.load_state_dict(saved.state_dict()), modes_of(saved))
+    assert loaded.training
+    for _ in range(2):
+        assert is_alike(loaded, saved)
+        assert torch.equal(loaded.eval()(X), saved.eval()(X))
+        assert is_alike(loaded, saved)
+        assert torch.equal(loaded.train()(X), saved.train()(X))
+
+
+@pytest.mark.parametrize("kind", [Merging, Folding, nn.Linear])
+def test_state_of_an_earlier_version_was_saved_in_evaluation_mode(kind: type[nn.Module]) -> None:
+    arguments = (6, 2) if kind is nn.Linear else ()
+    saved = trained(kind(*arguments))
+    loaded = kind(*arguments)
+    load_as_saved(loaded, lambda: loaded.load_state_dict(saved.state_dict()), None)
+    assert loaded.training is (kind is not nn.Linear)
+    torch.testing.assert_close(loaded.eval()(X), saved(X))
+
+
+def test_modes_are_those_of_each_part() -> None:
+    """Only those are told that are in another mode than what they are in."""
+    model = nn.Sequential(nn.Linear(1, 1), nn.Sequential(nn.Dropout(), nn.Linear(1, 1)))
+    model[1].eval()
+    model[1][0].train()
+    modes = modes_of(model)
+    assert modes == {"": True, "1": False, "1.0": True}
+    other = nn.Sequential(nn.Linear(1, 1), nn.Sequential(nn.Dropout(), nn.Linear(1, 1))).eval()
+    switch_to(other, modes)
+    assert [each.training for each in other.modules()] == [
+        each.training for each in model.modules()
+    ]
+
+
+def test_modes_of_parts_that_are_gone_are_no_matter() -> None:
+    switch_to(model := nn.Linear(1, 1), {"": False, "gone": True})
+    assert not model.training
 
 
 def test_other_models_are_not_switched() -> None:
@@ -49,8 +96,23 @@ def test_other_models_are_not_switched() -> None:
     with as_trained(folding):
         assert folding.training
     assert not folding.training
-    prepare_for_evaluation(folding.train())
+    return_to_training(folding)
     assert folding.training
+    return_to_training(model)
+    assert not model.training
+
+
+@pytest.mark.parametrize("kind", ["Sampling", "Dora", "Registering", "Counting"])
+def test_model_that_is_switched_by_a_callback_resumes_as_it_was(
+    interrupt: Interrupt, capfd: pytest.CaptureFixture[str], kind: str
+) -> None:
+    broken = interrupt("iteration_begin", 3, model={"_target_": f"odd_modules.{kind}"})
+    assert "could not be resumed" not in capfd.readouterr().out
+    model, criterion = trainer.load(broken), nn.CrossEntropyLoss()
+    samples, targets = Tiny().test[:]
+    assert criterion(model(samples), targets).item() == pytest.approx(
+        results_of(broken)["test"]["test/loss"]
+    )
 
 
 class Ending:

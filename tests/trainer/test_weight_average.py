@@ -30,6 +30,7 @@ MODELS: dict[str, dict[str, Any]] = {
     "dropout": {"model__dropout": 0.4},
     "folding": {"model": {"_target_": "odd_modules.Folding"}},
     "merging": {"model": {"_target_": "odd_modules.Merging"}},
+    "replacing": {"model": {"_target_": "odd_modules.Replacing"}},
 }
 
 
@@ -136,7 +137,9 @@ def test_average_is_evaluated_only_where_asked(make_run: MakeRun, train: Train) 
     assert tested["none"] == tested["not used"] == tested["not begun"] != tested["used"]
 
 
-@pytest.mark.parametrize("model", [MODELS["mlp"], MODELS["merging"], MODELS["folding"]])
+@pytest.mark.parametrize(
+    "model", [MODELS["mlp"], MODELS["merging"], MODELS["replacing"], MODELS["folding"]]
+)
 def test_training_is_the_same_with_an_average(
     make_run: MakeRun, train: Train, model: dict[str, Any]
 ) -> None:

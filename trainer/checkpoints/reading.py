@@ -18,7 +18,7 @@ from trainer.checkpoints.snapshot import SMALL
 from trainer.errors import CheckpointError, is_out_of_memory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from torch.types import Storage
@@ -74,17 +74,33 @@ def verify_checkpoint(path: Path) -> Path:
     return path
 
 
+@dataclass(frozen=True, slots=True)
+class SavedModules:
+    """The states of the modules in a checkpoint by their roles, and the modes in which they were saved.
+
+    The modes are None if an earlier version saved it.
+    """
+
+    states: State
+    modes: State | None = None
+
+    @property
+    def modes_of_model(self) -> Mapping[str, bool] | None:
+        """Those of the model and of its parts."""
+        return None if self.modes is None else self.modes["model"]
+
+
 def read_model_state(path: Path) -> State:
     """Return the `state_dict` of the model in a checkpoint of any run, on the CPU.
 
     Raises:
         CheckpointError: If it is damaged, or not a checkpoint.
     """
-    model: State = read_module_states(path)["model"]
+    model: State = read_modules(path).states["model"]
     return model
 
 
-def read_module_states(path: Path) -> State:
+def read_modules(path: Path) -> SavedModules:
     """Return the states of the modules in a checkpoint of any run, on the CPU.
 
     Raises:
@@ -93,11 +109,14 @@ def read_module_states(path: Path) -> State:
     try:
         with open_checkpoint(path.resolve()) as file:
             _verify_by_neighbours(file, path)
-            modules: State = _load(file, path).state["state"]["modules"]
+            state = _load(file, path).state["state"]
+            modules: State = state["modules"]
             modules["model"]
+            if modes := state.get("modes"):
+                modes["model"][""]
     except (Unusable, KeyError, TypeError) as reason:
         raise CheckpointError(f"{path}: it cannot be used: {reason}. Name another.") from None
-    return modules
+    return SavedModules(modules, modes)
 
 
 def read_any_file(path: Path) -> State:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 from copy import copy
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from torch import Tensor, nn
@@ -16,7 +17,7 @@ from torch.optim import Optimizer
 
 from trainer.errors import CheckpointError, ConfigError, is_out_of_memory
 from trainer.numbers_version import NUMBERS
-from trainer.switched_modules import prepare_for_evaluation
+from trainer.switched_modules import load_as_saved, modes_of
 from trainer.target_errors import first_line, is_in_libraries
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ def state_of(trainer: Resumable) -> State:
     return {
         "iteration": trainer.iteration,
         "modules": module_states(trainer),
+        "modes": {role: modes_of(each) for role, each in _models(trainer)},
         "frozen": [name for name, each in _parameters(trainer) if not each.requires_grad],
         "held": trainer.held.state_dict(),
         "batches": trainer.batches.state_dict(),
@@ -134,10 +136,13 @@ def restore_modules(trainer: Resumable, saved: Saved) -> None:
     Raises:
         CheckpointError: If a state does not fit its module, because that changed during the training.
     """
+    modes = saved.state.get("modes", {"model": None})  # an earlier version did not save them
     for role, module in _stateful(trainer).items():
-        _restore_one(role, module, saved.state["modules"], saved, trainer.device)
-        if isinstance(module, nn.Module):
-            prepare_for_evaluation(module)
+        load = partial(_restore_one, role, module, saved.state["modules"], saved, trainer.device)
+        if isinstance(module, nn.Module) and role in modes:
+            load_as_saved(module, load, modes[role])
+        else:
+            load()
 
 
 def _restore_one(
@@ -209,21 +214,27 @@ def _as_saved(loaded: Any, saved: Any, *, is_placed: bool) -> Any:  # noqa: ANN4
         is_alike = (loaded.dtype, loaded.device) == (saved.dtype, device)
         return loaded if is_alike else saved.to(device, copy=True)
     if isinstance(saved, dict) and isinstance(loaded, dict):
-        return {
-            key: _as_saved(loaded[key], value, is_placed=is_placed) for key, value in saved.items()
-        }
+        found = copy(saved)  # of the same type
+        for key, value in saved.items():
+            found[key] = _as_saved(loaded[key], value, is_placed=is_placed)
+        return found
     if isinstance(saved, list | tuple) and isinstance(loaded, list | tuple):
         pairs = zip(loaded, saved, strict=True)
         return type(saved)(_as_saved(*pair, is_placed=is_placed) for pair in pairs)
-    # PyTorch makes whatever can be iterated over again from its parts, and of a string something else.
-    return saved if isinstance(saved, str) else loaded
+    # PyTorch makes whatever can be iterated over again from its parts, and of strings something else.
+    return loaded if isinstance(saved, Tensor) else copy(saved)
 
 
 def _parameters(trainer: Resumable) -> Iterator[tuple[str, Tensor]]:
     """Yield the parameters of all modules with their names: callbacks may freeze them, or no longer."""
+    for role, module in _models(trainer):
+        yield from module.named_parameters(role)
+
+
+def _models(trainer: Resumable) -> Iterator[tuple[str, nn.Module]]:
     for role, module in trainer.stateful.items():
         if isinstance(module, nn.Module):
-            yield from module.named_parameters(role)
+            yield role, module
 
 
 def _stateful(trainer: Resumable) -> dict[str, Any]:

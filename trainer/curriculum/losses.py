@@ -9,21 +9,18 @@ import torch
 from torch import Tensor, nn
 
 from trainer.batch_structure import bring, parts_of
-from trainer.checkpoints.reading import read_model_state
+from trainer.checkpoints.reading import read_modules
 from trainer.checkpoints.store import BEST
-from trainer.config_file import plain_config, read_config
+from trainer.config_file import plain_config
 from trainer.curriculum.scores import checked_scores, count_samples
-from trainer.errors import ConfigError
-from trainer.load_finished import build_model
+from trainer.errors import CheckpointError, ConfigError
 from trainer.loading.loaders import make_loader
 from trainer.model_call import predictions_in
 from trainer.run_files import CHECKPOINTS, CONFIG, RESULTS
+from trainer.saved_model import config_beside, rebuild_model
 from trainer.seeding import restore_rng_state, rng_state
 
 if TYPE_CHECKING:
-    from omegaconf import DictConfig
-
-    from trainer.settings import Config
     from trainer.trainer import ModularTaskTrainer
 
 
@@ -59,11 +56,18 @@ class LossScores:
 
     def _losses(self, trainer: ModularTaskTrainer) -> Tensor:
         checkpoint = checkpoint_of(Path(self.path))
-        found = _config_of(checkpoint)
-        cfg = trainer.cfg if found is None else found
-        model = build_model(plain_config(cfg)).to(trainer.device).eval()
+        config = config_beside(checkpoint)
+        if config is None:
+            config = plain_config(trainer.cfg)
+        saved = read_modules(checkpoint)
         try:
-            model.load_state_dict(read_model_state(checkpoint))
+            model = rebuild_model(config, saved, trainer.device, with_average=False)
+        except CheckpointError as error:
+            raise ConfigError(
+                f"curriculum.scores: the model of {self.path} cannot score the samples: {error}. Name a"
+                " run with a model for this data set."
+            ) from error
+        try:
             return self._sample_by_sample(model, trainer)
         except (RuntimeError, IndexError) as error:
             reason = str(error).strip().splitlines()[-1].strip()
@@ -90,14 +94,6 @@ class LossScores:
                 pairs = zip(torch.split(outputs, 1), torch.split(targets, 1), strict=True)
                 losses += [criterion(*pair) for pair in pairs]
         return torch.stack(losses).double().cpu()
-
-
-def _config_of(checkpoint: Path) -> Config | DictConfig | None:
-    """Return the config of the run whose directory a checkpoint is in, None if it is elsewhere."""
-    folder = checkpoint.absolute().parent
-    config = folder.parent / CONFIG
-    # Any folder may have a config.yaml above it, such as one that checkpoints were copied to.
-    return read_config(config) if folder.name == CHECKPOINTS and config.exists() else None
 
 
 def checkpoint_of(path: Path) -> Path:

@@ -99,10 +99,17 @@ def test_counts_are_not_added_up() -> None:
 def test_strings_that_an_optimizer_keeps_are_restored() -> None:
     """PyTorch makes descriptions of generators of them."""
     optimizer = torch.optim.SGD([nn.Parameter(torch.ones(2))], lr=0.1)
-    kept = {"mode": "slow", "past": ["fast", ("slow", 1)], "inside": {"mode": "fast"}}
+    kept = {
+        "mode": "slow",
+        "past": ["fast", ("slow", {"slow"})],
+        "inside": OrderedDict(mode="fast"),
+        "either": frozenset({"slow", "fast"}),
+        "bytes": b"slow",
+    }
     state = optimizer.state_dict() | {"state": {0: kept}}
     given_back(torch.device("cpu"), was_away=False, optimizer=(optimizer, state))
     assert [*optimizer.state.values()] == [kept]
+    assert type(optimizer.state.popitem()[1]["inside"]) is OrderedDict
 
 
 @pytest.mark.parametrize(

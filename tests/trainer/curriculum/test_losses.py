@@ -10,6 +10,7 @@ import torch
 from run_files import MakeRun, Train, checkpoints_of
 from torch import nn
 
+import trainer as package
 from trainer.config_file import read_config
 from trainer.curriculum.losses import LossScores
 from trainer.errors import TrainerError
@@ -98,3 +99,13 @@ def test_run_that_cannot_score_is_an_error(make_run: MakeRun, train: Train, tmp_
         with pytest.raises(TrainerError, match=message) as caught:
             LossScores(name).score(student)
         assert "\n" not in str(caught.value)
+
+
+def test_model_that_folds_its_weights_scores_as_it_was_evaluated(
+    make_run: MakeRun, train: Train
+) -> None:
+    train(run_dir := make_run(model={"_target_": "odd_modules.Folding"}))
+    trainer = ModularTaskTrainer(read_config(run_dir / "config.yaml"), run_dir)
+    samples, targets = trainer.data.train[:]
+    losses = nn.CrossEntropyLoss(reduction="none")(package.load(run_dir)(samples), targets)
+    assert torch.allclose(LossScores(str(run_dir)).score(trainer).float(), losses, atol=1e-6)

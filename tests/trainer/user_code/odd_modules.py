@@ -1,5 +1,6 @@
 """Modules as users write them who know PyTorch well, and do some things in ways of their own."""
 
+import copy
 from typing import Any
 
 import torch
@@ -45,6 +46,140 @@ class Merging(nn.Module):
         """Return the logits."""
         outputs: Tensor = self.frozen(x)
         return outputs + x @ (self.up @ self.down).T if self.training else outputs
+
+
+class Generating:
+    """Be in training mode at the end of an iteration, as after a callback that generates something."""
+
+    def cb_on_iteration_end(self, *_: object) -> None:
+        """Generate something."""
+        self.eval()
+        self.train()
+
+
+class Sampling(Generating, Merging):
+    """Merge, too."""
+
+
+class Counting(Generating, nn.Sequential):
+    """Count what it is called on, as batch norm does in training mode."""
+
+    def __init__(self) -> None:
+        super().__init__(nn.Linear(6, 4), nn.BatchNorm1d(4), nn.Linear(4, 2))
+
+    def cb_on_iteration_begin(self, *_: object) -> None:
+        """Call it."""
+        self(torch.ones(2, 6))
+
+
+class Registering(Generating, nn.Module):
+    """Have another layer in evaluations."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(6, 2)
+        self.fused: nn.Linear | None = None
+
+    def train(self, mode: bool = True) -> "Registering":  # noqa: FBT001, FBT002 - as above
+        """Make the layer, or remove it."""
+        if mode is not self.training:
+            self.fused = None if mode else copy.deepcopy(self.layer).requires_grad_(False)
+        return super().train(mode)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the logits."""
+        outputs: Tensor = (self.fused or self.layer)(x)
+        return outputs
+
+
+class Dora(nn.Module):
+    """Merge an update and scale the weights, by norms that it keeps until it takes both out again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(6, 2)
+        self.update, self.scale = nn.Parameter(torch.randn(2, 6)), nn.Parameter(torch.ones(2, 1))
+        self.norm = torch.ones(2, 1)
+
+    def train(self, mode: bool = True) -> "Dora":  # noqa: FBT001, FBT002 - as above
+        """Take the update and the scale out of the weights, or add them."""
+        weight = self.layer.weight
+        with torch.no_grad():
+            if mode and not self.training:
+                weight.copy_(weight * self.norm / self.scale - self.update)
+            elif not mode and self.training:
+                self.norm = (weight + self.update).norm(dim=1, keepdim=True)
+                weight.copy_(self.scale * (weight + self.update) / self.norm)
+        return super().train(mode)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the logits."""
+        if not self.training:
+            outputs: Tensor = self.layer(x)
+            return outputs
+        weight = self.layer.weight + self.update
+        weight = self.scale * weight / weight.norm(dim=1, keepdim=True)
+        return nn.functional.linear(x, weight, self.layer.bias)
+
+
+class Replacing(nn.Module):
+    """Merge an update as `Merging` does, into new memory for the weights, all of which are trained."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(6, 2)
+        self.update = nn.Parameter(torch.randn(2, 6))
+
+    def train(self, mode: bool = True) -> "Replacing":  # noqa: FBT001, FBT002 - as above
+        """Take the update out of the weights, or add it."""
+        if mode is not self.training:
+            change = self.update.detach() * (-1 if mode else 1)
+            self.layer.weight.data = self.layer.weight.data + change
+        return super().train(mode)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the logits."""
+        outputs: Tensor = self.layer(x)
+        return outputs + x @ self.update.T if self.training else outputs
+
+
+class FoldingInEval(nn.Module):
+    """Fold its weights in `eval()` itself, and drop what was folded when it is called in training."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(6, 2)
+        self.folded: Tensor | None = None
+
+    def eval(self) -> "FoldingInEval":
+        """Fold the weights."""
+        super().eval()
+        self.folded = 2 * self.layer.weight.detach()
+        return self
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the logits."""
+        self.folded = None if self.training else self.folded
+        weight = 2 * self.layer.weight if self.folded is None else self.folded
+        return nn.functional.linear(x, weight, self.layer.bias)
+
+
+class NothingReturned(nn.Module):
+    """Forget to return itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(6, 2)
+
+    def train(self, mode: bool = True) -> None:  # type: ignore[override]  # noqa: FBT001, FBT002 - what is tested
+        """Keep the layer in evaluation mode."""
+        super().train(mode)
+        self.layer.eval()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the logits."""
+        outputs: Tensor = self.layer(x)
+        return outputs
 
 
 class Folding(nn.Module):
