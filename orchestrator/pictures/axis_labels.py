@@ -30,7 +30,7 @@ def fit_labels(figure: Figure, shortest: int = _SHORT) -> None:
 
     Args:
         figure: The figure.
-        shortest: Labels of so many characters surely have room.
+        shortest: Labels with at most this many characters have room.
     """
     labels = [
         (panel, label, place, label.get_text())
