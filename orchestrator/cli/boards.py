@@ -132,7 +132,7 @@ def describe(  # noqa: C901, PLR0911 # one per kind of event
     match event:
         case AttemptStarted(run=run, action=action, attempt=attempt):
             note = "" if attempt == 1 else f"  (attempt {attempt}: {event.reason})"
-            return Text(f"{action.value:>9}  {short(run.run_id)}  {name(run.overrides)}{note}")
+            return Text(f"{action.value:>9}  {short(run.run_id)}  {name(run.naming)}{note}")
         case Ended(run=run, state=state):
             seconds = event.seconds if event.executed else event.lasted
             took = "" if seconds is None else f"  {seconds:.1f} s"
@@ -141,22 +141,22 @@ def describe(  # noqa: C901, PLR0911 # one per kind of event
                 (f"{place:>9}  ", "dim"),
                 f"{short(run.run_id)}  ",
                 (word_of(event), COLOURS[state]),
-                f"{took}  {name(run.overrides)}  ",
+                f"{took}  {name(run.naming)}  ",
                 (_outcome_of(event), "dim" if state is State.DONE else ""),
             )
         case Advanced(run=run):
             how_far = f"{event.iteration}/{event.iterations}  {event.seconds:.1f} s"
-            told = f"{name(run.overrides)}  {describe_metrics(event.metrics)}"
+            told = f"{name(run.naming)}  {describe_metrics(event.metrics)}"
             return Text(f"   paused  {short(run.run_id)}  {how_far}  {told}")
         case RungCompleted():
             return Text(f"  halving  {_describe_comparison(event)}")
         case Adopted(run=run):
-            return Text(f"     wait  {short(run.run_id)}  {name(run.overrides)}  ({event.reason})")
+            return Text(f"     wait  {short(run.run_id)}  {name(run.naming)}  ({event.reason})")
         case Retrying(run=run, attempt=attempt, delay=delay, alone=alone):
             when = "alone on its GPU" if alone else f"in {describe_seconds(delay)}"
             return Text(
                 f"    again  {short(run.run_id)}  {when}: {event.reason}  "
-                f"{name(run.overrides)}  (attempt {attempt + 1})",
+                f"{name(run.naming)}  (attempt {attempt + 1})",
                 style="yellow",
             )
         case Blocked(slot=slot):

@@ -105,7 +105,7 @@ def _summarize(
         look = next_command(shown, about, short(ended.run.run_id)) if about else ""
         parts = (
             ("failed ", "red"),
-            describe_point(ended.run.overrides),
+            describe_point(ended.run.naming),
             (f"  {look}".rstrip(), "dim"),
         )
         console.print(Text.assemble(*parts), soft_wrap=True)

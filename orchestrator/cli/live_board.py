@@ -80,7 +80,7 @@ class LiveBoard(PlainBoard):
             gpu = item.started.slot.gpu
             rows.add_row(
                 Text(short(item.started.run.run_id), style="cyan"),
-                Text(self._name(item.started.run.overrides)),
+                Text(self._name(item.started.run.naming)),
                 Text(_count(item)),
                 on_one_line(Text(describe_metrics(item.metrics), style="dim")),
                 *([Text(f"GPU {gpu.number}" if gpu else "CPU", style="dim")] if has_gpus else []),
@@ -89,7 +89,7 @@ class LiveBoard(PlainBoard):
             told = describe_metrics(each.progress.metrics) if each.progress else ""
             rows.add_row(
                 Text(short(each.run.run_id), style="cyan"),
-                Text(self._name(each.run.overrides)),
+                Text(self._name(each.run.naming)),
                 Text(
                     f"{each.progress.iteration}/{each.progress.iterations}" if each.progress else ""
                 ),

@@ -79,13 +79,14 @@ def finish_reporter(
             counts = {"runs": waiting.runs, "points": waiting.points}
             event = {"event": "waiting", **counts, "problem": problem, "command": command}
             write_json(console, event)
-        text = describe_waiting(problem, waiting, command)
-        console.print(Text(text, style="yellow"), soft_wrap=True)
+        told = describe_waiting(problem, waiting)
+        console.print(Text(f"{told}:", style="yellow"))
+        console.print(Text(f"  {command}", style="yellow"), soft_wrap=True)  # to be pasted
     return is_interrupted()
 
 
-def describe_waiting(problem: str, waiting: Backlog, command: str) -> str:
-    """Return what has not arrived, why, and what delivers it."""
+def describe_waiting(problem: str, waiting: Backlog) -> str:
+    """Return what has not arrived and why; what delivers it is told next."""
     from orchestrator.tracking.progress_messages import NO_TURN  # noqa: PLC0415 # as above
 
     are_several = waiting.points > 1
@@ -93,7 +94,7 @@ def describe_waiting(problem: str, waiting: Backlog, command: str) -> str:
         have, these, they = ("have", "these", "they") if are_several else ("has", "this", "it")
         return (
             f"MLflow: {waiting} {have} not arrived. The reporter of another process is sending what this"
-            f" experiment has, {these} included. If it ends before {they} {'arrive' if are_several else 'arrives'}:\n  {command}"
+            f" experiment has, {these} included. If it ends before {they} {'arrive' if are_several else 'arrives'}"
         )
     waits, them = ("wait", "them") if are_several else ("waits", "it")
-    return f"MLflow: {problem}; {waiting} {waits}. To deliver {them}:\n  {command}"
+    return f"MLflow: {problem}; {waiting} {waits}. To deliver {them}"

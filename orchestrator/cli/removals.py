@@ -30,7 +30,7 @@ def tell_removals(
     One more tells of those that MLflow still has.
     """
     for report in reports:
-        line = f"{report.run_id}  {describe_point(report.overrides)}"
+        line = f"{report.run_id}  {describe_point(report.overrides or report.given)}"
         if report.run_id in kept:
             told = Text(f"kept {line}: {kept[report.run_id]}", style="yellow")
             console.print(told, soft_wrap=True)

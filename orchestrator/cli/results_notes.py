@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from orchestrator.planning.paired_difference import PairedDifference
     from orchestrator.planning.results_table import ResultsTable
 
+HOW_TO_REPORT: Final = (
+    "orch.current().log() in a program reports them, and orch.metrics_from_output reads them from what"
+    " it prints"
+)
 PARTIAL: Final = "1 of 2 behind a metric: the other runs with results do not have it"
 
 
@@ -98,7 +102,7 @@ def describe_lack(compared: ResultsTable) -> str:
         return f"no run has results yet{but}"
     who = "1 run is done and reports" if done == 1 else f"{done} runs are done and report"
     others = "" if states.total() == done else ", and no other run has results yet"
-    return f"{who} no metrics{others}: see docs/bring-your-own-program.md"
+    return f"{who} no metrics{others}: {HOW_TO_REPORT}"
 
 
 def _describe_lack_at(step: int) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.cli.lookup import names_a_run, source_of
+from orchestrator.cli.results_notes import HOW_TO_REPORT
 from orchestrator.cli.run_choice import meeting, plan_meeting
 from orchestrator.cli.tables import count_of
 from orchestrator.errors import UsageError
@@ -126,8 +127,8 @@ def _step(at: str | None, directories: Sequence[RunDirectory]) -> int | None:
         step = last_common_step(directories)
         if step is None:
             raise UsageError(
-                "--at common: no run has reported a metric so far. Start them with orch run; how a program"
-                " reports metrics is in docs/bring-your-own-program.md."
+                "--at common: no run has reported a metric so far. Start them with orch run;"
+                f" {HOW_TO_REPORT}."
             )
         return step
     if not at.isascii() or not at.isdigit():

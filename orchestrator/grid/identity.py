@@ -56,6 +56,11 @@ class Run:
     given: Mapping[str, Value] = field(default_factory=dict, repr=False, compare=False)
     choices: Mapping[str, Value] = field(default_factory=dict, repr=False, compare=False)
 
+    @property
+    def naming(self) -> Mapping[str, Value]:
+        """The values that name it for the user: those on the axes, or those given if there is no axis."""
+        return self.overrides or self.given
+
 
 def identify(
     config: Mapping[str, Value], overrides: Mapping[str, Value], exclude: Sequence[str] = ()

@@ -51,6 +51,8 @@ def name_reports(
         experiment: The experiment.
         pending: The runs without a directory.
     """
+    if len(reports) == 1:
+        return [replace(it, overrides=it.overrides or it.given) for it in reports]
     if _are_named(reports):
         return reports
     planned = {run.run_id: run for run in pending}

@@ -10,6 +10,7 @@ from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.experiment_table import print_experiments
 from orchestrator.cli.json_text import write_json
 from orchestrator.cli.pilots_output import pilots_as_json, print_pilots
+from orchestrator.cli.redrawn_screen import RedrawnScreen
 from orchestrator.cli.run_json import states_as_json, status_as_json, summary_as_json
 from orchestrator.cli.status_source import open_source
 from orchestrator.cli.status_table import print_status
@@ -52,11 +53,12 @@ def status(options: argparse.Namespace, console: Console) -> int:
         seen = look()
         _print(seen, options, console)
         return ExitCode.HALTED if _halts(seen, options) else 0
+    screen = RedrawnScreen(console)
     with StopRequests() as stop:
         while True:
             seen = look()
-            if console.is_terminal and not options.json:
-                console.clear()
+            if not options.json:
+                screen.begin()
             _print(seen, options, console)
             console.file.flush()
             if _halts(seen, options):

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from orchestrator.cli.results_notes import (
+    HOW_TO_REPORT,
     describe_lack,
     iterations_of,
     notes_on_table,
@@ -39,7 +40,7 @@ OF_BEST = "best/... and test/... are of the best iteration, all others of the la
             {},
             2,
             None,
-            ["4 runs are done and report no metrics: see docs/bring-your-own-program.md"],
+            [f"4 runs are done and report no metrics: {HOW_TO_REPORT}"],
         ),
     ],
 )

@@ -182,14 +182,14 @@ def test_runs_that_are_done_without_metrics_are_told(grid: Grid, output: Callabl
     """Results that will never come are not expected."""
     grid.make(0.1, 0)
     grid.orch("results", "--all")
-    assert "1 run is done and reports no metrics: see" in output()
+    assert "1 run is done and reports no metrics: orch.current().log()" in output()
     grid.orch("results", "--all", "--at", "3")
     said = output()
     assert "no run has metrics of iteration 3: --at common finds the last that all" in said
     assert "all metrics are those" not in said
     grid.make(0.2, 0, record=Record.FAILED)
     grid.orch("results", "--all")
-    told = "1 run is done and reports no metrics, and no other run has results yet: see"
+    told = "1 run is done and reports no metrics, and no other run has results yet: orch.cur"
     assert told in output()
 
 
