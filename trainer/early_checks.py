@@ -6,15 +6,15 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 from unicodedata import category
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from trainer.checkpoints.snapshot import check_loadable
 from trainer.errors import CheckpointError, ConfigError, Diverged, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-
-    from torch import nn
 
 LOSS: Final = "validation/loss"
 ACCURACY: Final = "validation/accuracy"
@@ -124,6 +124,41 @@ def check_savable(state_of: Callable[[], Mapping[str, Any]]) -> None:
         return
     _check_depth(state, DEEPEST)
     check_loadable(state)
+
+
+def check_restorable(modules: Mapping[str, object]) -> None:
+    """Check that no saved tensor has several values in one place of memory: PyTorch copies nothing into it.
+
+    Raises:
+        CheckpointError: If one has.
+    """
+    for role, module in modules.items():
+        name = _expanded_in(module) if isinstance(module, nn.Module) else None
+        if name is not None:
+            raise CheckpointError(
+                f"{role}.{name} is expanded: several of its values are in one place of memory, so the run could"
+                " not be resumed. Register its clone(), or with persistent=False."
+            )
+
+
+def _expanded_in(module: nn.Module) -> str | None:
+    try:
+        state = module.state_dict()
+    except Exception:  # noqa: BLE001 - as above
+        return None
+    tensors = ((name, each) for name, each in state.items() if isinstance(each, Tensor))
+    return next((name for name, each in tensors if not is_lazy(each) and _overlaps(each)), None)
+
+
+def _overlaps(tensor: Tensor) -> bool:
+    if tensor.layout is not torch.strided:
+        return False
+    reach = 1
+    for stride, size in sorted(zip(tensor.stride(), tensor.shape, strict=True)):
+        if size > 1 and stride < reach:
+            return True
+        reach += stride * (size - 1)
+    return False
 
 
 def _check_depth(value: object, left: int) -> None:

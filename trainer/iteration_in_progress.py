@@ -19,12 +19,14 @@ if TYPE_CHECKING:
     from trainer.interval import Interval
     from trainer.mean_loss import MeanLoss
     from trainer.unsaved_state import UnsavedState
+    from trainer.update import Update
 
 
 class InProgress(Resumable, Protocol):
     """The parts of a trainer that the iteration in progress needs."""
 
     checkpoints: Checkpoints
+    update: Update
     unsaved: UnsavedState
     stop_requested: bool
 
@@ -66,6 +68,9 @@ class IterationInProgress:
         losses.load_state_dict(saved.state["losses"], self._trainer.device)
         restore_rng_state(saved.state["random"])
         steps: int = saved.state["steps"]
+        self._trainer.update.is_checked |= (
+            steps > 0
+        )  # its parameters may all have been frozen since
         return steps
 
     def after_step(self, iteration: int, steps: int, losses: MeanLoss) -> None:

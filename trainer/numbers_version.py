@@ -12,6 +12,7 @@ checkpoint and in `results.json`, so that results of different versions can be t
 | 3 | samples and their collating are seeded by batch; evaluation takes the training's batch size |
 | 4 | `OneCycleLR`, `CyclicLR` and the schedules of Transformers step per update |
 | 5 | a pass has as many batches as the sampler yields in its epoch, not in the one before |
+| 6 | a model that changes when it is evaluated is averaged, tested and saved as it was trained |
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from trainer.errors import CheckpointError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-NUMBERS: Final = 5
+NUMBERS: Final = 6
 
 # The values of `checkpoint.other_numbers`; the first is the default. The variable overrides the key.
 OTHER_NUMBERS: Final = "TRAINER_OTHER_NUMBERS"

@@ -19,7 +19,7 @@ from trainer.errors import ConfigError
 from trainer.seeding import seed_everything
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from torch import Tensor
 
@@ -113,18 +113,27 @@ def _take_from_first(tensor: Tensor) -> None:
         tensor.copy_(dense)
 
 
-def check_lazy(model: nn.Module) -> None:
+def check_lazy(modules: Mapping[str, object]) -> None:
     """Check that the ranks begin with the same weights: in the first step, each would draw its own.
 
+    A lazy layer of the user's own may draw none; if it does, the ranks differ after the first iteration.
+
+    Args:
+        modules: The modules by their roles.
+
     Raises:
-        ConfigError: If a lazy layer has no weights yet, other than ones and zeros.
+        ConfigError: If a lazy layer of PyTorch has no weights yet, other than ones and zeros.
     """
     if count_ranks() == 1:
         return
-    for path, module in model.named_modules():
+    models = ((role, each) for role, each in modules.items() if isinstance(each, nn.Module))
+    for path, module in (
+        (path, it) for role, each in models for path, it in each.named_modules(prefix=role)
+    ):
         lazy = [name for name, each in module.named_parameters(recurse=False) if is_lazy(each)]
-        if lazy and not isinstance(module, CONSTANT):
-            name = f"{path}.{lazy[0]}".lstrip(".")
+        draws = type(module).__module__.startswith("torch.") and not isinstance(module, CONSTANT)
+        if lazy and draws:
+            name = f"{path}.{lazy[0]}"
             raise ConfigError(
                 f"world_size: each rank would draw other weights for {name}, which has no shape before the"
                 " first step. Give the layer its sizes, or call the model once in cb_on_train_begin."

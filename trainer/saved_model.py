@@ -51,21 +51,20 @@ def rebuild_model(
     """
     before = rng_state()
     try:
-        model = build_model(config)
+        model = build_model(config).to(device)
+        try:
+            state = saved.states["model"]
+            load_as_saved(model, lambda: model.load_state_dict(state), saved.modes_of_model)
+            if with_average:
+                _use_average(model, saved.states, config)
+        except RuntimeError as error:
+            reason = " ".join(str(error).split())
+            raise CheckpointError(
+                f"its weights do not fit {type(model).__name__} as it is built: {reason:.300}"
+            ) from error
+        model.eval()
     finally:
         restore_rng_state(before)
-    model.to(device)
-    try:
-        state = saved.states["model"]
-        load_as_saved(model, lambda: model.load_state_dict(state), saved.modes_of_model)
-        if with_average:
-            _use_average(model, saved.states, config)
-    except RuntimeError as error:
-        reason = " ".join(str(error).split())
-        raise CheckpointError(
-            f"its weights do not fit {type(model).__name__} as it is built: {reason:.300}"
-        ) from error
-    model.eval()
     return model
 
 
@@ -82,10 +81,9 @@ def build_model(config: Config) -> nn.Module:
 
 
 def _use_average(model: nn.Module, states: Mapping[str, Any], config: Config) -> None:
-    settings = read_ema(read_group(config, "ema"))
-    if not settings.evaluate:
+    weights = states.get("ema", {}).get("weights")
+    if not weights or not read_ema(read_group(config, "ema")).evaluate:
         return
-    weights = states.get("ema", {}).get("weights", {})
     with torch.no_grad(), as_trained(model):
         for name, parameter in model.named_parameters():
             if name in weights:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from torch import Tensor
+from torch.nn.parameter import is_lazy
 
 from trainer.best_and_last import best_checkpoint
 from trainer.checkpoints.reading import read_any_file, read_modules
@@ -139,7 +140,11 @@ def fit_weights(model: nn.Module, weights: Weights, prefix: str = "") -> Fit:
     given = {name: tensors[there] for there, name in named.items() if name not in (None, there)}
     given |= {name: value for name, value in tensors.items() if named[name] == name}
     both = [name for name in own if name in given]
-    fits = {name: given[name] for name in both if _kind(own[name]) == _kind(given[name])}
+    fits = {
+        name: given[name]
+        for name in both
+        if is_lazy(own[name]) or _kind(own[name]) == _kind(given[name])
+    }
     return Fit(
         fits,
         [name for name in own if name not in given],

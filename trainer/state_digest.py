@@ -38,8 +38,10 @@ def _feed_tensor(sha256: hashlib._Hash, tensor: torch.Tensor) -> None:
         parts = [tensor.ccol_indices(), tensor.row_indices(), tensor.values()]
     for part in parts:
         # Conjugate and negative tensors may only be flagged as such.
-        plain = part.cpu().resolve_conj().resolve_neg().contiguous().reshape(-1)
-        sha256.update(plain.view(torch.uint8).numpy().data)
+        plain = part.cpu().resolve_conj().resolve_neg().contiguous()
+        # A tensor of one element may be contiguous with any stride.
+        flat = plain.as_strided((plain.numel(),), (1,))
+        sha256.update(flat.view(torch.uint8).numpy().data)
 
 
 def _feed(sha256: hashlib._Hash, value: object) -> None:

@@ -70,6 +70,8 @@ def load_as_saved(
         switch_to(module, modes)
         load()
         return
+    if may_change(module):
+        load()  # evaluation mode may need what was learned
     module.eval()
     load()
     return_to_training(module)

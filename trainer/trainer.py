@@ -32,6 +32,7 @@ from trainer.configured_metrics import build_measures
 from trainer.early_checks import (
     check_metric,
     check_numbers,
+    check_restorable,
     check_savable,
     check_weights,
 )
@@ -228,11 +229,12 @@ class ModularTaskTrainer(ReadOnly, Roles, Configured):
         self.environment |= examine(self.loaders, is_strict=self._settings.deterministic)
         found = find_on_all_ranks(self, self._settings)
         begin_training(self, self._plain, self._settings.seed)
-        ranks.check_lazy(self.model)
+        ranks.check_lazy(self.stateful)
         if found is None:
             # After the callbacks, which thus see the same model when the run is resumed.
             begin_with_weights(self.model, self._settings.init_from)
             check_savable(lambda: state_of(self))
+            check_restorable(self.stateful)
             self.rehearsal.begin()
         else:
             resume(self, *found, self._settings.iterations)

@@ -54,6 +54,10 @@ RUNS: dict[str, dict[str, Any]] = {
         "data": {"_target_": "user_modules.Noisy"},
         "dataloader": {"num_workers": 2},
     },
+    "merging, averaged": {
+        "model": {"_target_": "odd_modules.Merging"},
+        "ema": {"decay": 0.9},
+    },
     "accumulated and clipped": {"accumulate": 2, "clip_norm": 0.5},
     "cosine": {
         "scheduler": {"_target_": "torch.optim.lr_scheduler.CosineAnnealingLR", "T_max": 2},

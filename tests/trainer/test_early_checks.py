@@ -8,7 +8,7 @@ import torch
 from run_files import MakeRun, Train, checkpoints_of, results_of
 from torch import nn
 
-from trainer.early_checks import check_metric, check_numbers, check_savable
+from trainer.early_checks import check_metric, check_numbers, check_restorable, check_savable
 from trainer.errors import CheckpointError, ConfigError, Diverged, TrainerError
 
 RECALL = {"recall": {"_target_": "torchmetrics.classification.BinaryRecall"}}
@@ -184,6 +184,20 @@ def test_checking_a_state_changes_and_copies_nothing() -> None:
     assert torch.equal(model[1].weight.grad, torch.ones(3))
     with pytest.raises(CheckpointError, match=r"state\['a'\]\[1\] is a builtins.object"):
         check_savable(lambda: {"a": (torch.ones(2), object())})
+
+
+@pytest.mark.parametrize("values", ["expanded", "unfolded"])
+def test_saved_tensor_that_nothing_can_be_copied_into_is_refused(values: str) -> None:
+    """At the end of all iterations, the best weights could not be restored."""
+    model = nn.Sequential(nn.Linear(1, 1), nn.LazyLinear(1))
+    odd = {"expanded": torch.ones(1).expand(3), "unfolded": torch.arange(6.0).unfold(0, 3, 1)}
+    model[0].register_buffer("scale", odd[values], persistent=False)
+    model[0].register_buffer("column", torch.arange(6.0).reshape(2, 3)[:, 0])
+    model[0].register_buffer("row", torch.ones(3).expand(1, 3))
+    check_restorable({"model": model, "curriculum": object()})
+    model[0].register_buffer("kept", odd[values])
+    with pytest.raises(CheckpointError, match=r"^model\.0\.kept is expanded: .*Register its clone"):
+        check_restorable({"model": model})
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,14 @@ def test_interrupted_run_ends_with_the_same_bits(
     assert not [*(broken / "checkpoints").glob("within*")]
 
 
+def test_optimizer_whose_parameters_were_all_frozen_within_an_iteration_goes_on(
+    interrupt: Interrupt,
+) -> None:
+    frozen = {"_target_": "changing_modules.TwoPhases", "step": 1}
+    sabotaged = {"role": "data", "by": "user_modules.FragileTiny", "curriculum": frozen}
+    interrupt("late_step_end", 1, checkpoint=EACH, **sabotaged)
+
+
 def test_curriculum_that_restricts_the_samples_goes_on(interrupt: Interrupt) -> None:
     interrupt(
         "late_step_end",

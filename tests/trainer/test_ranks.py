@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 from torch import distributed, nn
+from torch.nn.modules.lazy import LazyModuleMixin
 from torch.utils.data import TensorDataset
 
 from trainer import ranks
@@ -122,14 +123,24 @@ def test_ranks_decide_together() -> None:
     in_two_ranks(check)
 
 
+class OwnLazy(LazyModuleMixin, nn.Module):  # type: ignore[misc]  # PyTorch's layers are made so, too
+    """A layer that begins with ones, of the shape of its first input."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.UninitializedParameter()
+
+
 def test_lazy_layers_that_draw_weights_are_refused() -> None:
     """Each rank would begin with its own."""
-    ranks.check_lazy(nn.LazyLinear(2))
+    ranks.check_lazy({"model": nn.LazyLinear(2)})
 
     def check() -> None:
-        ranks.check_lazy(nn.Sequential(nn.Linear(1, 2), nn.LazyBatchNorm1d()))
-        with pytest.raises(ConfigError, match=r"other weights for 1\.weight, which has no shape"):
-            ranks.check_lazy(nn.Sequential(nn.Linear(1, 2), nn.LazyLinear(2)))
+        ranks.check_lazy({"model": nn.Sequential(nn.Linear(1, 2), nn.LazyBatchNorm1d())})
+        ranks.check_lazy({"model": OwnLazy(), "curriculum": object()})
+        for role in ("model", "criterion"):
+            with pytest.raises(ConfigError, match=rf"weights for {role}\.1\.weight, which has no"):
+                ranks.check_lazy({role: nn.Sequential(nn.Linear(1, 2), nn.LazyLinear(2))})
 
     in_two_ranks(check)
 

@@ -16,15 +16,27 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LINEAR = {"model": {"_target_": "torch.nn.Linear", "in_features": 2, "out_features": 1}}
+DRAWING = {"model": {"_target_": f"{__name__}.Drawing", "in_features": 2, "out_features": 1}}
+
+
+class Drawing(nn.Linear):
+    """Draw random numbers for evaluations."""
+
+    def eval(self) -> Drawing:
+        """Draw some."""
+        torch.rand(3)
+        return super().eval()
 
 
 def test_model_has_its_weights_and_nothing_random_is_used_up() -> None:
     saved = nn.Linear(2, 1).state_dict()
     before = torch.get_rng_state()
-    model = rebuild_model(LINEAR, SavedModules({"model": saved}), "cpu", with_average=True)
-    assert torch.equal(torch.get_rng_state(), before)
-    assert not model.training
-    assert torch.equal(model.state_dict()["weight"], saved["weight"])
+    for modes in (None, {"model": {"": True}}):
+        modules = SavedModules({"model": saved}, modes)
+        model = rebuild_model(DRAWING, modules, "cpu", with_average=True)
+        assert torch.equal(torch.get_rng_state(), before)
+        assert not model.training
+        assert torch.equal(model.state_dict()["weight"], saved["weight"])
 
 
 @pytest.mark.parametrize("is_averaged", [True, False])

@@ -127,6 +127,13 @@ def test_weights_of_a_model_that_merges_are_taken_as_they_were_trained(
     assert is_equal(weights_of(run_dir), read_model_state(first / "checkpoints" / "best.pt"))
 
 
+def test_lazy_layers_take_the_shapes_of_their_weights(tmp_path: Path) -> None:
+    weights = nn.Linear(6, 2).state_dict()
+    torch.save(weights, tmp_path / "x.pt")
+    begin(tmp_path / "x.pt", model := nn.LazyLinear(2))
+    assert torch.equal(model.weight, weights["weight"])
+
+
 @pytest.mark.parametrize("is_old", [False, True])
 def test_model_that_merges_begins_with_the_weights_of_one_that_does_not(
     tmp_path: Path, *, is_old: bool

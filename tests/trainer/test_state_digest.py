@@ -65,6 +65,7 @@ def odd_tensors() -> dict[str, torch.Tensor]:
         "bool": torch.tensor([True, False]),
         "uint16": torch.ones(3).to(torch.uint16),
         "scalar": torch.tensor(1.5),
+        "one of a stride": torch.arange(1.0, 11.0)[::10],
         "empty": torch.zeros(0, 3),
     }
 

@@ -58,6 +58,34 @@ def test_loaded_model_is_the_saved_one(kind: type[nn.Module]) -> None:
         assert torch.equal(loaded.train()(X), saved.train()(X))
 
 
+class Whitening(nn.Module):
+    """Need for evaluations what it has learned."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("covariance", torch.zeros(6, 6))
+        self.inverse = torch.zeros(6, 6)
+
+    def train(self, mode: bool = True) -> Whitening:  # noqa: FBT001, FBT002 - PyTorch's signature
+        """Invert the covariance for evaluations."""
+        self.inverse = self.inverse if mode else torch.linalg.inv(self.covariance)
+        return super().train(mode)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the whitened samples."""
+        return x @ self.inverse
+
+
+@pytest.mark.parametrize("is_old", [True, False])
+def test_evaluation_mode_may_need_what_was_learned(*, is_old: bool) -> None:
+    saved = Whitening()
+    saved.covariance.copy_(2 * torch.eye(6))
+    modes = None if is_old else modes_of(saved)
+    loaded = Whitening()
+    load_as_saved(loaded, lambda: loaded.load_state_dict(saved.state_dict()), modes)
+    assert torch.equal(loaded.eval()(X), X / 2)
+
+
 @pytest.mark.parametrize("kind", [Merging, Folding, nn.Linear])
 def test_state_of_an_earlier_version_was_saved_in_evaluation_mode(kind: type[nn.Module]) -> None:
     arguments = (6, 2) if kind is nn.Linear else ()

@@ -20,7 +20,19 @@ class Freezing:
 
 
 class TwoPhases:
-    """Train the last layer with an optimizer of its own, and freeze the others from iteration 2 on."""
+    """Train the last layer with an optimizer of its own, and freeze the others from iteration 2 on.
+
+    Or from a step of the first iteration on.
+    """
+
+    def __init__(self, *, step: int = 0) -> None:
+        self.step = step
+
+    def cb_on_step_begin(self, trainer: Any, iteration: int, batch_idx: int) -> None:
+        """Freeze the others."""
+        if self.step and batch_idx == self.step:
+            for each in trainer.optimizer.param_groups[0]["params"]:
+                each.requires_grad_(requires_grad=False)
 
     def cb_on_train_begin(self, trainer: Any) -> None:
         """Take the last layer out of the optimizer."""
