@@ -1,4 +1,4 @@
-"""A screen that is drawn again and again: earlier drawings do not fill what a terminal keeps above it."""
+"""A screen that is drawn repeatedly: earlier drawings do not fill what a terminal keeps above it."""
 
 from __future__ import annotations
 
