@@ -55,6 +55,7 @@ _PAIRS: Final = frozenset(
 # Names at the end of a key that mean nothing else, whatever the value.
 _PASSWORDS: Final = (_ALWAYS - {"bearer", "secret", "secrets"}) | {"accesskey", "passcode"}
 _LONGEST_WORDS: Final = 60
+_SHORTEST_FORM: Final = 11  # characters of a credential that is told by its form alone
 _BETWEEN: Final = re.compile(r"[\s./_:,@+<>|()\[\]-]+")
 _ORDINARY: Final = re.compile(r"|[A-Z]?[a-z]{1,16}|[A-Z]{1,5}|[a-z]{1,5}\d{1,3}|\d{1,5}(e\d+)?")
 _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
@@ -122,7 +123,10 @@ def looks_like_credential(path: Iterable[object], value: object) -> bool:
         return False  # told at once: an axis may have a million numbers
     path = tuple(path)
     if isinstance(value, dict):
-        return any(looks_like_credential((*path, key), item) for key, item in value.items())
+        return any(
+            is_credential_as_key(key) or looks_like_credential((*path, key), item)
+            for key, item in value.items()
+        )
     if isinstance(value, list):
         return any(looks_like_credential((*path, at), item) for at, item in enumerate(value))
     if "${" in str(value) or not is_secret(path, value):
@@ -152,6 +156,11 @@ def words_of(name: str) -> list[str]:
 def has_password(text: str) -> bool:
     """Return whether a string contains an address with a password, or a key of a known form."""
     return has_old_password(text) or holds_credential(text)
+
+
+def is_credential_as_key(key: object) -> bool:
+    """Return whether a key of a mapping is itself a credential, by its form."""
+    return isinstance(key, str) and len(key) >= _SHORTEST_FORM and has_password(key)
 
 
 def has_old_password(text: str) -> bool:

@@ -15,6 +15,7 @@ from omegaconf.grammar.gen.OmegaConfGrammarParser import OmegaConfGrammarParser
 from orchestrator.config.credential_check import (
     has_password,
     is_credential,
+    is_credential_as_key,
     is_named_credential,
     is_named_secret,
     is_secret,
@@ -62,7 +63,7 @@ def find_origins(cfg: DictConfig) -> Origins:
     """Return what the values of a config come from.
 
     Raises:
-        ConfigError: A value that is part of the run ID is another one each time.
+        ConfigError: A value that is part of the run ID is another one each time, or a key is a credential.
         OmegaConfBaseException: A value cannot be resolved.
     """
     with watch_resolvers() as asked:
@@ -154,6 +155,8 @@ def _walk(
         here = (*path, key)
         if len(here) == 1 and key in _NOT_WRITTEN:
             continue
+        if is_credential_as_key(key):
+            raise ConfigError(_describe_key(path))
         node = target = cast("Node", cast("Any", container)._get_node(key))
         names = tainted
         if node._is_interpolation():
@@ -170,6 +173,15 @@ def _walk(
             hidden = _hide(here, str(node._value()) if is_derived else "", value, names)
         text = value if isinstance(value, str) else ""
         yield _Leaf(here, text, is_derived, hidden, marks)
+
+
+def _describe_key(path: Path) -> str:
+    """Say that a key below a path is a credential, which no reference can stand for."""
+    where = f"{'.'.join(map(str, path))}: one of its keys" if path else "a key of the config"
+    return (
+        f"{where} is a credential, which config.yaml would show. Make it a value:"
+        " only values are concealed."
+    )
 
 
 def _hide(path: Path, raw: str, value: object, names: Iterable[str]) -> Hidden:

@@ -216,6 +216,8 @@ def test_words_and_numbers_under_ambiguous_keys_are_no_credentials(name: str, va
             ("token", ["cls", "a1b2c3d4"]),
             ("model", {"token": "a1b2c3d4"}),
             ("a", [{"pw": "hunter2"}]),
+            ("headers", {"sk-abcdefghijklmnop0123": 1}),
+            ("a", [{"https://me:hunter2@host": 1}]),
         ],
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from omegaconf.resolvers import oc
 
 from orchestrator.config.secret_detection import find_hidden
 from orchestrator.config.secret_references import conceal, identity_of
+from orchestrator.errors import ConfigError
 
 
 @pytest.fixture(autouse=True)
@@ -93,3 +95,20 @@ def test_resolver_of_the_user_is_asked_and_put_back() -> None:
         assert OmegaConf.create({"a": "${oc.env:RATE}"}).a == "own RATE"
     finally:
         OmegaConf.register_new_resolver("oc.env", oc.env, replace=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("{headers: {sk-abcdefghijklmnop0123: 1}}", "headers: one of its keys"),
+        ("{a: [{b: {ghp_0123456789abcdef: {c: 1}}}]}", "a.0.b: one of its keys"),
+        ("{a: {'https://me:hunter2@host': 1}}", "a: one of its keys"),
+        ("{a: '${b}', b: {hf_0123456789abcdef: 1}}", "a: one of its keys"),
+        ("{AKIA0123456789ABCDEF: 1}", "a key of the config"),
+    ],
+)
+def test_credential_as_a_key_is_refused(text: str, where: str) -> None:
+    """No reference can stand for a key, and tables show keys. The message does not repeat it."""
+    with pytest.raises(ConfigError, match=f"^{where} is a credential") as caught:
+        find_hidden(OmegaConf.create(text))  # type: ignore[arg-type] # a mapping
+    assert not re.search("sk-|ghp_|hunter2|hf_|AKIA", str(caught.value))
