@@ -138,9 +138,32 @@ def choose(found: Sequence[Gpu], wanted: str | None, visible: str | None) -> tup
     chosen = tuple(_named(found, wanted))
     names = [part.strip() for part in wanted.split(",")]
     if len(chosen) != len(names):
-        known = ", ".join(f"{gpu.number} ({gpu.name})" for gpu in found) or "none"
-        raise UsageError(f"--gpus {wanted}: not all of them exist. This machine has {known}.")
+        raise UsageError(f"--gpus {wanted}: not all of them exist. {_list(found)}")
     return chosen
+
+
+def refuse_missing(
+    found: Sequence[Gpu], option: str, numbers: Collection[int], may_exist: Callable[[int], bool]
+) -> None:
+    """Make sure that GPUs exist, as far as that can be known.
+
+    Args:
+        found: The GPUs of this machine.
+        option: The option that names the others.
+        numbers: The numbers that it names.
+        may_exist: Whether there may be a GPU that the driver does not report, as one that it has lost.
+
+    Raises:
+        UsageError: There is no such GPU.
+    """
+    for number in numbers:
+        if all(gpu.number != number for gpu in found) and not may_exist(number):
+            raise UsageError(f"{option} {number}: there is no such GPU. {_list(found)}")
+
+
+def _list(found: Sequence[Gpu]) -> str:
+    known = ", ".join(f"{gpu.number} ({gpu.name})" for gpu in found) or "none"
+    return f"This machine has {known}."
 
 
 def _named(found: Sequence[Gpu], names: str) -> Iterator[Gpu]:

@@ -11,15 +11,19 @@ from orchestrator.cli.json_text import write_json
 from orchestrator.cli.lookup import source_of
 from orchestrator.cli.waiting_notices import tell_waiting
 from orchestrator.errors import RunDirectoryError, UsageError
+from orchestrator.execution import nvidia_device_files
 from orchestrator.execution.stop_requests import StopLevel
+from orchestrator.execution.visible_gpus import Nvml, refuse_missing
 from orchestrator.planning.load import open_experiment
 from orchestrator.rundir.control_file import ControlRequest
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
     from rich.console import Console
 
+    from orchestrator.execution.slots import Gpu
     from orchestrator.rundir.experiment import ExperimentDirectory
 
 
@@ -27,10 +31,11 @@ def control(options: argparse.Namespace, console: Console) -> int:
     """Ask every ``orch run`` of the experiment on this machine to change, and return 0.
 
     Raises:
-        UsageError: The options ask for nothing, or for both of a pair.
+        UsageError: The options ask for nothing, for both of a pair, or name a GPU that does not exist.
         RunDirectoryError: The request cannot be written.
     """
     request = _read(options)
+    _refuse_missing(request)
     _, experiment = open_experiment(source_of(options))
     is_executed = experiment.is_executed()
     if is_executed:
@@ -66,6 +71,20 @@ def _read(options: argparse.Namespace) -> ControlRequest:
             " or --drain."
         )
     return request
+
+
+def _refuse_missing(request: ControlRequest) -> None:
+    named = (("--without-gpu", request.without_gpus), ("--with-gpu", request.with_gpus))
+    found = Nvml().found() if any(numbers for _, numbers in named) else ()
+    for option, numbers in named:
+        refuse_missing(found, option, numbers, lambda it: _may_exist(found, it))
+
+
+def _may_exist(found: Sequence[Gpu], number: int) -> bool:
+    """Return whether a GPU may exist that was not found: without the library of the driver, none is."""
+    return nvidia_device_files.has_device(number) or (
+        not found and nvidia_device_files.has_driver()
+    )
 
 
 def _ask(experiment: ExperimentDirectory, request: ControlRequest, *, drain: bool) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from orchestrator.errors import UsageError
 from orchestrator.execution.slots import Gpu
-from orchestrator.execution.visible_gpus import GpuGate, Nvml, Use, choose, obstacle
+from orchestrator.execution.visible_gpus import GpuGate, Nvml, Use, choose, obstacle, refuse_missing
 from orchestrator.runner.nvml_library import nvml_library
 
 GIB = 1 << 30
@@ -44,6 +44,17 @@ def test_gpu_that_is_not_there_is_one_line(wanted: str) -> None:
     """It names those that are."""
     with pytest.raises(UsageError, match=r"This machine has 0 \(H200\), 1 \(A100\)"):
         choose(FOUND, wanted, None)
+
+
+def test_gpu_that_may_have_been_lost_is_not_missing() -> None:
+    """The driver does not report it, and runs may be on it."""
+    refuse_missing(FOUND, "--without-gpu", [1, 7], lambda number: number == 7)
+    with pytest.raises(
+        UsageError, match=r"--with-gpu 8: there is no such GPU. This machine has 0 "
+    ):
+        refuse_missing(FOUND, "--with-gpu", [1, 8], lambda number: number == 7)
+    with pytest.raises(UsageError, match=r"This machine has none\."):
+        refuse_missing([], "--with-gpu", [0], lambda _: False)
 
 
 def test_all_gpus_of_a_machine_without_one_is_an_error() -> None:

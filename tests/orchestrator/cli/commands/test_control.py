@@ -3,15 +3,37 @@
 import fcntl
 import json
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 
 import pytest
 
 from orchestrator.errors import UsageError
 from orchestrator.rundir.control_file import ControlRequest
 from orchestrator.rundir.experiment import ExperimentDirectory
+from orchestrator.runner.nvml_library import nvml_library
 
 from .conftest import GRID, Grid
+
+
+@pytest.fixture(autouse=True)
+def _gpus(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let the machine have four GPUs."""
+    nvml = SimpleNamespace(
+        NVMLError=RuntimeError,
+        NVMLError_NotSupported=RuntimeError,
+        nvmlInit=lambda: None,
+        nvmlDeviceGetCount=lambda: 4,
+        nvmlDeviceGetHandleByIndex=lambda number: number,
+        nvmlDeviceGetMemoryInfo=lambda _: SimpleNamespace(total=1 << 30),
+        nvmlDeviceGetUUID=lambda number: f"GPU-{number}",
+        nvmlDeviceGetName=lambda _: "H200",
+    )
+    monkeypatch.setitem(sys.modules, "pynvml", nvml)
+    nvml_library.cache_clear()
+    yield
+    nvml_library.cache_clear()
 
 
 def test_experiment_that_nothing_executes_is_not_asked(
@@ -63,6 +85,11 @@ def test_reporter_that_works_for_the_experiment_keeps_no_request_waiting(grid: G
         (["--workers", "0"], "--workers is less than 1"),
         (["--without-gpu", "1", "--with-gpu", "1"], "exclude each other"),
         (["--pause", "--resume"], "exclude each other"),
+        (
+            ["--without-gpu", "77"],
+            r"--without-gpu 77: there is no such GPU. This machine has 0 \(H200\), 1 .*, 3 \(H200\).",
+        ),
+        (["--with-gpu", "77"], "--with-gpu 77: there is no such GPU"),
         (["--without-gpu", "-1"], "is not a whole number of 0 or more|expected one argument"),
     ],
 )
