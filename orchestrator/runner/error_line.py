@@ -26,6 +26,7 @@ from orchestrator.runner.output_asides import (
     places_without_asides,
     without_asides,
 )
+from orchestrator.runner.output_lines import lines_of
 from orchestrator.runner.told_causes import causes_below, error_above_causes
 from orchestrator.runner.tracebacks import RANK, Trace, Weight, read_tracebacks, sort_by_rank
 from orchestrator.runner.wrapper_exit_codes import (
@@ -54,14 +55,6 @@ class Cause:
     is_exception: bool = False
 
 
-# Colours, links, and other control characters: the crash handler of PyTorch's loaders prints a NUL.
-_ESCAPES = re.compile(
-    r"\x1b\[[0-9;:?]*[A-Za-z]|\x1b\][^\x07\x1b\n]*(?:\x07|\x1b\\)|[\x00-\x08\x0e-\x1a]"
-)
-# A progress bar, or other output, had not ended its line.
-_BEFORE_HEADER = re.compile(
-    r"(?<=[\w\]).%])(?=Traceback \(most recent call last\):$)", re.MULTILINE
-)
 _EXCEPTION = re.compile(r"[A-Za-z_][\w.]*(?:Error|Exception|Exit|Interrupt|Warning)\b(?::|$)")
 _FINAL_WORD = re.compile(r"(?:\S+: )?(?:error|fatal|abort)(?:: |\[)", re.IGNORECASE)
 _LOST_CHILD = re.compile(
@@ -85,9 +78,7 @@ _ROOT = re.compile(r"Root Cause.*?rank\s*: (\d+).*?exitcode\s*: (-?\d+)", re.DOT
 
 def find_cause(output: str, exit_code: int) -> Cause:
     """Return the cause of a program's end, from its output and exit code."""
-    text = re.sub(r"\r\n?", "\n", _ESCAPES.sub("", output))
-    lines = [line.rstrip() for line in _BEFORE_HEADER.sub("\n", text).split("\n")]
-    return _find(sort_by_rank(lines), exit_code, rank="")
+    return _find(sort_by_rank(lines_of(output)), exit_code, rank="")
 
 
 def _find(lines: Sequence[str], exit_code: int, *, rank: str) -> Cause:

@@ -185,14 +185,17 @@ def _killed(number: int, message: str, traces: Traces) -> Failure:
     if number == signal.SIGKILL and traces.memory_ran_out:
         text = f"killed by the kernel ({name}): the machine ran out of memory"
         return Failure(FailureKind.OUT_OF_MEMORY, text)
-    from orchestrator.runner import other_languages  # noqa: PLC0415 # as for the patterns
+    # As for the patterns, they are loaded at the first failure.
+    from orchestrator.runner import other_languages  # noqa: PLC0415
+    from orchestrator.runner.output_lines import lines_of  # noqa: PLC0415
 
-    if number == signal.SIGABRT and (told := other_languages.message_of_abort(traces.output_tail)):
+    said = "\n".join(lines_of(traces.output_tail))
+    if number == signal.SIGABRT and (told := other_languages.message_of_abort(said)):
         message = printable(told)[:_LONGEST_MESSAGE]
         if kind := _kind_of(message):
             return Failure(kind, f"{message} (by {name})")
     if not message:
-        message = printable(other_languages.message_of_manager(traces.output_tail))
+        message = printable(other_languages.message_of_manager(said))
         message = message[:_LONGEST_MESSAGE]
         if number == signal.SIGKILL and (kind := _kind_of(message)):
             return Failure(kind, f"{message} (by {name})")

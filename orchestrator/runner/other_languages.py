@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _NEAR: Final = 4  # lines between a message and its stack
+_LONGEST: Final = 300  # characters of a line of a stack
 _MESSAGE = re.compile(
     r"(?:panic: |fatal error: |ERROR: |Error in |Unhandled exception\. |(?:Exception in thread \"[^\"]*\" |Uncaught )?"
     r"[A-Za-z_][\w.]*(?:Error|Exception)\b.*?: |Error: |(?:PHP )?Fatal error: +|Fortran runtime error: "
@@ -34,7 +35,7 @@ _OF_THREAD: Final = "called `Result::unwrap()` on an `Err` value: Any { .. }"  #
 _CARET = re.compile(r"[\s|]*\^[~^-]*(?: error here)?$")
 _QUOTED = re.compile(r"\s|\d+ +\|")
 _ABORTS = re.compile(
-    r"^\s*what\(\): +(.*)"  # C++, for an uncaught exception
+    r"^[ \t]*what\(\): +(.*)"  # C++, for an uncaught exception
     r"|^Fatal Python error: (?!Aborted)(.*)"
     r"|^(.*: Assertion .* failed\.)$"
     r"|^((?:free|malloc\w*|realloc|munmap_chunk|_int_\w+)\(\): .*|(?:double free|corrupted) .*)"
@@ -44,7 +45,7 @@ _ABORTS = re.compile(
     r"|^FATAL ERROR: (.*)"  # Node
     r"|^Unhandled exception\. (.*)"  # .NET
     r"|^(memory allocation of \d+ bytes failed)"  # Rust
-    r"|.*\] (Check failed: .*)"
+    r"|^.*\] (Check failed: .*)"
     r"|^(?:\[rank\d+\]:)?\[F\d{4} [^\]]*\] (?:\[[^\]]*\] )*(.*)",  # PyTorch
     re.MULTILINE,
 )
@@ -87,7 +88,7 @@ def message_above_stack(said: Sequence[str]) -> tuple[str, Sequence[str]] | None
 
 def _message_at(said: Sequence[str], at: int) -> str | None:
     """Return the message in a line, if a stack is below it."""
-    following = said[at + 1 : at + 1 + _NEAR]
+    following = [line[:_LONGEST] for line in said[at + 1 : at + 1 + _NEAR]]
     if _ONLY_STACK.match(following[0]) and not _ONLY_STACK.match(said[at]):
         return said[at].strip()
     if not any(map(_STACK.match, following)):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_LONGEST: Final = 300  # characters of an aside
 HYDRA: Final = "Set the environment variable HYDRA_FULL_ERROR=1"
 _ANYWHERE = re.compile(
     rf"{HYDRA}"
@@ -66,10 +67,11 @@ def places_without_asides(lines: Sequence[str]) -> list[int]:
 
 def is_aside(line: str) -> bool:
     """Return whether a line says nothing about an end, or nothing but that a command has failed."""
+    line = line[:_LONGEST]
     return (_ANYWHERE.match(line) or _AT_THE_END.match(line)) is not None
 
 
 def last_report(lines: Sequence[str]) -> str:
     """Return the last line of a tool that tells of a failure, for an output without any other line."""
-    told = (line.strip() for line in reversed(lines) if _AT_THE_END.match(line))
+    told = (line.strip() for line in reversed(lines) if _AT_THE_END.match(line[:_LONGEST]))
     return next(filter(_FAILURE.search, told), "")

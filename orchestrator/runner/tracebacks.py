@@ -50,6 +50,7 @@ _GROUP = re.compile(rf"{_TOP.pattern}|^  \| (?:\w+\.)*\w+: .*\(\d+ sub-exception
 _INNER = re.compile(r"(?:Exception Group )?Traceback \(most recent call last\):")
 _BRANCH = re.compile(r"\s*[|+]")
 _FORK = re.compile(r"\s*(?:\+-)?\+-+(?: (?:\d+|\.\.\.) -+)?$")
+_CELL: Final = 300  # lines of a traceback of IPython
 _MESSAGE: Final = 20  # lines of the message of one exception in a group
 _FRAME = re.compile(r"^(?:\s|[│╭╰┌└|]|> File \")")  # the last as loguru marks where it was caught
 _PLACE = re.compile(r'\s+File "(.*)", line (\d+), in (.*)')
@@ -164,7 +165,7 @@ def _read_one(lines: Sequence[str], start: int) -> Trace | None:
 
 def _read_cell(lines: Sequence[str], start: int, name: str) -> Trace | None:
     """Read a traceback of IPython, which names the exception at both ends."""
-    for at in range(start + 1, len(lines)):
+    for at in range(start + 1, min(start + _CELL, len(lines))):
         if lines[at] == name or lines[at].startswith(f"{name}: "):
             return Trace(start, at + 1, lines[at], Weight.ENDS)
     return None

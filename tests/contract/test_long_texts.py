@@ -15,12 +15,13 @@ from orchestrator.config.message_redaction import compared_secrets, typed_secret
 from orchestrator.config.quantities import parse_duration, parse_memory
 from orchestrator.errors import ConfigError
 from orchestrator.grid.interpolation_escapes import escape, unescape
-from orchestrator.runner.error_line import find_cause
+from orchestrator.runner.failure_classes import Traces, classify
 from orchestrator.runner.output_metrics import OutputMetrics
 from orchestrator.runner.project_files import digests_of
 
 LENGTH = 300_000
 PARTS = [*"x0 _-./:=\\[{'\"@<é", "a.", "a-", "x:", "x@", "a=", "--", "${", "\\$"]
+OF_OUTPUT = [": 3%|", "  at x(", ": Assertion ", "\n", "E   Traceback (most recent call last)\n"]
 
 
 def read_output(text: str) -> None:
@@ -29,6 +30,10 @@ def read_output(text: str) -> None:
     metrics.close()
 
 
+OUTPUTS: dict[str, Callable[[str], object]] = {
+    "output": lambda text: classify(1, Traces(text[:60_000])),
+    "output before an abort": lambda text: classify(-6, Traces(text[:60_000])),
+}
 READERS: dict[str, Callable[[str], object]] = {
     "argument": lambda text: typed_secrets([text]),
     "condition": compared_secrets,
@@ -41,8 +46,7 @@ READERS: dict[str, Callable[[str], object]] = {
     "duration": lambda text: parse_duration(text, "orch.timeout"),
     "size": lambda text: parse_memory(text, "orch.gpu_memory"),
     "command": lambda text: digests_of([text], "/nowhere", "/nowhere/run"),
-    "output": read_output,
-    "last line": lambda text: find_cause(text[:60_000], 1),
+    "metrics of an output": read_output,
 }
 
 
@@ -51,3 +55,9 @@ def test_long_text_is_read_at_once(reader: str) -> None:
     for part in PARTS:
         with suppress(ConfigError):
             READERS[reader](part * (LENGTH // len(part)))
+
+
+@pytest.mark.parametrize("reader", OUTPUTS)
+def test_error_in_a_long_output_is_found_at_once(reader: str) -> None:
+    for part in [*PARTS, *OF_OUTPUT]:
+        OUTPUTS[reader](part * (LENGTH // len(part)))
