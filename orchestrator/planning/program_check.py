@@ -16,6 +16,7 @@ from orchestrator.config.concealed_arguments import without_secret
 from orchestrator.config.overrides import is_ignored_by_programs
 from orchestrator.config.unseen_overrides import UnseenOverrides, describe_unseen
 from orchestrator.grid.config_values import is_under
+from orchestrator.planning.hidden_exit_codes import SHELLS, filter_that_hides
 from orchestrator.sanitize import without_the_middle
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 _PYTHON: Final = re.compile(r"(python|pypy)[\d.]*")
 _FLAG: Final = re.compile(r"-[bBEIOPsSu]+")  # of Python, without a value
-_SHELLS: Final = ("bash", "dash", "sh", "zsh")  # they look for a script on the PATH, too
 _OTHERS: Final = ("Rscript", "julia", "perl", "ruby")
 _OVERRIDES: Final = "{overrides}"
 _SAMPLES: Final = 20
@@ -42,6 +42,11 @@ def warn(described: ExperimentConfig, experiment: ExperimentDirectory) -> Iterat
     """Yield warnings about what has no effect, or cannot be seen by the program."""
     yield from described.composer.misplaced
     yield from _find_missing(described.settings.program.command or ())
+    if name := filter_that_hides(described.settings.program.command or ()):
+        yield (
+            f"orch.{COMMAND}: its exit code is that of {name}, so a run whose program fails is done all the same."
+            " Write [bash, -o, pipefail, -c, ...]"
+        )
     yield from _find_missing_module(described.settings.program.entry_point or "")
     setting, arguments = _arguments_of(described.settings.program)
     ignored = described.composer.ignored
@@ -105,10 +110,11 @@ def _find_missing(command: Sequence[str]) -> Iterator[str]:
     interpreter = Path(program).name
     if _PYTHON.fullmatch(interpreter):
         others = [*dropwhile(_FLAG.fullmatch, others)]
-    elif interpreter not in (*_SHELLS, *_OTHERS):
+    elif interpreter not in (*SHELLS, *_OTHERS):
         return
     script = others[0] if others else "-"
-    is_found = interpreter in _SHELLS and shutil.which(script, os.F_OK) is not None
+    # Shells look for a script on the PATH, too.
+    is_found = interpreter in SHELLS and shutil.which(script, os.F_OK) is not None
     if not (is_found or script.startswith(("-", "+")) or "{" in script or _may_exist(script)):
         yield f"orch.{COMMAND}: there is no file {script} in {Path.cwd()}, so runs fail here"
 

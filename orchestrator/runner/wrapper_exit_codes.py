@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from signal import Signals
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from orchestrator.runner.other_languages import signal_described
 
@@ -28,6 +28,8 @@ _BY_SETSID = re.compile(r"setsid: child \d+ did not exit normally")
 _BY_MAKE = re.compile(
     r"make(?:\[\d+\])?: \*\*\* \[.*\] (?:Error (\d+)|(.*?)(?: \(core dumped\))?)$"
 )
+_BY_CONDA = re.compile(r"ERROR conda\.cli")
+_LEAST_NEGATIVE: Final = 256 - 65  # as which an exit code stands for a signal: sys.exit(-9) is 247
 _BY_SRUN = re.compile(r"srun: error: \S+: tasks? [\d,-]+: (.*?)(?: \(core dumped\))?$")
 _STATUS = re.compile(r"non-zero exit status (\d+)\.")
 _DIED_WITH = re.compile(r"died with <Signals\.\w+: (\d+)>")
@@ -49,6 +51,8 @@ def code_of_child(line: str, exit_code: int) -> int | None:
     """
     if _BY_SETSID.match(line):
         return -(exit_code % 128) or None
+    if _BY_CONDA.match(line):
+        return exit_code - 256 if exit_code > _LEAST_NEGATIVE else None
     if by_make := _BY_MAKE.match(line):
         return int(by_make[1]) if by_make[1] else _negative(signal_described(by_make[2]))
     if by_srun := _BY_SRUN.match(line):

@@ -170,3 +170,12 @@ def test_arguments_that_vary_are_a_key_of_the_config(tmp_path: Path) -> None:
     program = "command: [echo, '{lr}']"
     typed = ("+given=[echo,'{lr}'],[echo,'{lr}',more]", "orch.command=${given}")
     assert warnings_of(tmp_path, program, *typed) == ()
+
+
+def test_pipe_that_hides_how_the_program_ends_is_told(tmp_path: Path) -> None:
+    """Such a run is done, whatever happened."""
+    (found,) = warnings_of(tmp_path, "command: [bash, -c, 'python train.py {overrides} | tee log']")
+    assert found.startswith("orch.command: its exit code is that of tee, so a run whose program")
+    assert not warnings_of(
+        tmp_path, "command: [bash, -o, pipefail, -c, 'python train.py {overrides} | tee log']"
+    )

@@ -73,3 +73,8 @@ def test_exit_code_of_a_subprocess_is_read(error: str, code: int | None) -> None
 def test_signal_in_an_exception_is_read(error: str, after: list[str], number: int | None) -> None:
     """The exit code of the program itself says nothing about it."""
     assert signal_reported(error, after) == number
+
+
+def test_conda_ends_with_a_signal_as_python_counts_it() -> None:
+    line = "ERROR conda.cli.main_run:execute(49): `conda run python` failed. (See above for error)"
+    assert (code_of_child(line, 247), code_of_child(line, 3)) == (-9, None)
