@@ -133,10 +133,10 @@ def _open_folder(folder: Path, options: argparse.Namespace) -> Look:
 
 
 def _of_all(experiment: ExperimentDirectory, condition: Condition | None) -> ExperimentStatus:
-    directories = experiment.runs()
-    if condition is not None:
-        directories = meeting(condition, directories)
-    return status_of_runs(experiment, [each.run_id for each in directories])
+    if condition is None:
+        return status_of_runs(experiment, experiment.run_ids())
+    met = meeting(condition, experiment.runs())
+    return status_of_runs(experiment, [each.run_id for each in met])
 
 
 def _with_siblings(
