@@ -12,6 +12,7 @@ from torch.nn.parameter import is_lazy
 
 from trainer.checkpoints.snapshot import check_loadable
 from trainer.errors import CheckpointError, ConfigError, Diverged, shown
+from trainer.ways_to_save import saves_its_own_way
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 LOSS: Final = "validation/loss"
 ACCURACY: Final = "validation/accuracy"
 DEEPEST: Final = 100
+LOADING: Final = "_load_from_state_dict"  # by which layers load themselves
 MEASURED: Final = ("train/loss", "lr", LOSS)
 
 
@@ -127,10 +129,10 @@ def check_savable(state_of: Callable[[], Mapping[str, Any]]) -> None:
 
 
 def check_restorable(modules: Mapping[str, object]) -> None:
-    """Check that no saved tensor has several values in one place of memory: PyTorch copies nothing into it.
+    """Check that no saved tensor is expanded: PyTorch copies nothing into it.
 
     Raises:
-        CheckpointError: If one has.
+        CheckpointError: If one is.
     """
     for role, module in modules.items():
         name = _expanded_in(module) if isinstance(module, nn.Module) else None
@@ -142,23 +144,29 @@ def check_restorable(modules: Mapping[str, object]) -> None:
 
 
 def _expanded_in(module: nn.Module) -> str | None:
+    """Return the name of a saved tensor that is expanded, in a part that PyTorch loads."""
+    if saves_its_own_way(module):
+        return None
     try:
-        state = module.state_dict()
+        saved = module.state_dict()
     except Exception:  # noqa: BLE001 - as above
         return None
-    tensors = ((name, each) for name, each in state.items() if isinstance(each, Tensor))
-    return next((name for name, each in tensors if not is_lazy(each) and _overlaps(each)), None)
+    tensors = (*module.named_parameters(), *module.named_buffers())
+    expanded = (name for name, each in tensors if name in saved and _is_expanded(each))
+    return next((it for it in expanded if _is_copied_into(module, it)), None)
 
 
-def _overlaps(tensor: Tensor) -> bool:
-    if tensor.layout is not torch.strided:
+def _is_copied_into(module: nn.Module, name: str) -> bool:
+    """Return whether the part with a tensor loads it as PyTorch does, who copies."""
+    part = module.get_submodule(name.rpartition(".")[0])
+    return LOADING not in {key for kind in type(part).__mro__[:-2] for key in vars(kind)}
+
+
+def _is_expanded(tensor: Tensor) -> bool:
+    if is_lazy(tensor) or tensor.layout is not torch.strided or not tensor.numel():
         return False
-    reach = 1
-    for stride, size in sorted(zip(tensor.stride(), tensor.shape, strict=True)):
-        if size > 1 and stride < reach:
-            return True
-        reach += stride * (size - 1)
-    return False
+    sides = zip(tensor.shape, tensor.stride(), strict=True)
+    return any(size > 1 and not stride for size, stride in sides)
 
 
 def _check_depth(value: object, left: int) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from trainer import ranks
-from trainer.checkpoints.state import Resumable, module_states, state_of
+from trainer.checkpoints.state import Resumable, models_of, module_states, saving, state_of
 from trainer.early_checks import MEASURED, check_numbers
 from trainer.errors import Stopped, TrainingPaused
 from trainer.run_files import Progress, say
@@ -14,11 +14,11 @@ from trainer.state_digest import digest_of
 from trainer.switched_modules import return_to_training
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from trainer.checkpoints.background_writer import Recorder
     from trainer.state_rehearsal import Rehearsal
     from trainer.unsaved_state import UnsavedState
+
+    State = dict[str, Any]
 
 
 class Saving(Resumable, Protocol):
@@ -28,10 +28,6 @@ class Saving(Resumable, Protocol):
     rehearsal: Rehearsal
     stop_requested: bool
     stop_after: float
-
-    @property
-    def model(self) -> nn.Module:
-        """The model."""
 
     def check_unchanged(self) -> None:
         """Check that callbacks have changed nothing in the configuration."""
@@ -54,10 +50,8 @@ def end_iteration(
         CheckpointError: If a state cannot be saved, or could not be loaded again.
     """
     trainer.check_unchanged()
-    return_to_training(trainer.model)
     trainer.generators.tell_late()
     trainer.unsaved.tell()
-    trainer.rehearsal.tell()
     trainer.held.tell_unsaved()
     trainer.iteration = iteration
     check_numbers(metrics, own=MEASURED)
@@ -77,11 +71,20 @@ def end_iteration(
     progress = Progress(
         iteration, iterations, history.points, stopping.reason, is_total_read=is_read
     )
-    recorder.record(progress, lambda: state_of(trainer), history.best_iteration)
+    with saving(trainer) as state:
+        trainer.rehearsal.tell()
+        recorder.record(progress, state, history.best_iteration)
     shown = "  ".join(f"{key} {float(value):.4g}" for key, value in metrics.items())
     say(f"iteration {iteration} of {iterations}: {shown}")
     if progress.stopped_early:
         say(f"stopped early: {progress.stopped_early}")
+
+
+def _state_in_training(trainer: Saving) -> State:
+    """Return the state as that with which the next iteration would begin: its modules are in training mode."""
+    for _, each in models_of(trainer):
+        return_to_training(each)
+    return state_of(trainer)
 
 
 def stop_if_asked(
@@ -102,7 +105,7 @@ def stop_if_asked(
     trainer.stop_requested = ranks.is_any(trainer.stop_requested)
     is_pause = trainer.iteration >= trainer.stop_after and not is_over
     if trainer.stop_requested or is_pause:
-        recorder.complete(lambda: state_of(trainer))
+        recorder.complete(lambda: _state_in_training(trainer))
         after = f"after iteration {trainer.iteration} of {iterations}, as asked"
         raise (
             Stopped(f"stopped {after}")

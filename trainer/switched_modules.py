@@ -1,7 +1,8 @@
 """Modules that change when they are switched between training and evaluation.
 
 LoRA's layers merge their update into the weights for evaluations; others fold or cache something of their
-weights, which they do not save. So a training saves them in training mode: from that they make the rest again.
+weights, which they do not save. So states are taken and loaded in training mode, and the modules are switched
+back afterwards: a training that goes on makes the rest from the same state, and in the same way, as a resumed one.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from torch import nn
+
+from trainer.seeding import restore_rng_state, rng_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -33,48 +36,56 @@ def switch_to(module: nn.Module, modes: Mapping[str, bool]) -> None:
         wanted[name] = modes.get(name, around)
         if part.training is not wanted[name]:
             part.train() if wanted[name] else part.eval()
+    # A part in two places was switched with the later one of them, too.
+    for name, part in module.named_modules():
+        if part.training is not wanted.get(name, part.training):
+            part.training = wanted[name]
 
 
 @contextmanager
-def as_trained(module: nn.Module) -> Iterator[None]:
-    """Switch a module that may change for evaluations to training, in which its weights are averaged."""
-    modes = modes_of(module)
-    is_switched = may_change(module) and not module.training
-    if is_switched:
-        module.train()
+def as_trained(*modules: nn.Module) -> Iterator[None]:
+    """Switch modules that may change for evaluations to training within the block.
+
+    What they draw from the random generators meanwhile, they draw again later.
+    """
+    before = [(each, modes_of(each)) for each in modules if _is_changed(each)]
+    random = rng_state() if before else None
     try:
+        for each, _ in before:
+            each.train()
         yield
     finally:
-        if is_switched:
-            switch_to(module, modes)
+        for each, modes in before:
+            switch_to(each, modes)
+        if random is not None:
+            restore_rng_state(random)
 
 
 def return_to_training(module: nn.Module) -> None:
-    """Switch a module that may change for evaluations to training, the mode in which it is saved."""
-    if may_change(module) and not module.training:
+    """Switch a module that may change for evaluations to training."""
+    if _is_changed(module):
         module.train()
 
 
 def load_as_saved(
     module: nn.Module, load: Callable[[], object], modes: Mapping[str, bool] | None
 ) -> None:
-    """Load a state into a module while it is switched as when it was saved.
+    """Load a state into a module, and switch it as it was when the state was saved.
 
     Args:
         module: The module.
         load: Loads the state.
-        modes: As `modes_of` has returned them. None: an earlier version saved the state, and did so in
-            evaluation mode.
+        modes: As `modes_of` returned them. None: an earlier version saved the state, in evaluation mode.
     """
+    return_to_training(module)
     if modes is not None:
-        switch_to(module, modes)
         load()
+        switch_to(module, modes)
         return
     if may_change(module):
         load()  # evaluation mode may need what was learned
     module.eval()
     load()
-    return_to_training(module)
 
 
 def may_change(module: nn.Module) -> bool:
@@ -84,3 +95,8 @@ def may_change(module: nn.Module) -> bool:
         for each in module.modules()
         for method, own in ((each.train, nn.Module.train), (each.eval, nn.Module.eval))
     )
+
+
+def _is_changed(module: nn.Module) -> bool:
+    """Return whether a module may have changed: it may change, and a part of it is in evaluation mode."""
+    return not all(each.training for each in module.modules()) and may_change(module)

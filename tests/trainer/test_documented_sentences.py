@@ -44,7 +44,7 @@ TESTS: dict[str, list[tuple[str, str]]] = {
         ("Random generators need", "test_module_generators.py::test_run_that_is_killed_or_repeated_ends_with_the_same_digest"),
         ("A model with a", "test_weight_average.py::test_training_is_the_same_with_an_average"),
         ("LoRA's layers merge", "test_switched_modules.py::test_loaded_model_is_the_saved_one"),
-        ("At the end of", "test_switched_modules.py::test_model_that_is_switched_by_a_callback_resumes_as_it_was"),
+        ("It is saved in", "test_switched_modules.py::test_model_that_is_switched_by_a_callback_resumes_as_it_was"),
     ],
     "Batches": [
         ("How a batch reaches", "test_batch_structure.py::test_structure_trains_validates_and_goes_on"),

@@ -186,16 +186,32 @@ def test_checking_a_state_changes_and_copies_nothing() -> None:
         check_savable(lambda: {"a": (torch.ones(2), object())})
 
 
-@pytest.mark.parametrize("values", ["expanded", "unfolded"])
-def test_saved_tensor_that_nothing_can_be_copied_into_is_refused(values: str) -> None:
+class LoadsItself(nn.Module):
+    """Keeps an expanded tensor, and replaces it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("scale", torch.ones(1).expand(3))
+
+    def _load_from_state_dict(self, state: Any, prefix: str, *_: Any) -> None:
+        self.scale = state[f"{prefix}scale"].clone()
+
+
+def test_saved_tensor_that_nothing_can_be_copied_into_is_refused() -> None:
     """At the end of all iterations, the best weights could not be restored."""
-    model = nn.Sequential(nn.Linear(1, 1), nn.LazyLinear(1))
-    odd = {"expanded": torch.ones(1).expand(3), "unfolded": torch.arange(6.0).unfold(0, 3, 1)}
-    model[0].register_buffer("scale", odd[values], persistent=False)
-    model[0].register_buffer("column", torch.arange(6.0).reshape(2, 3)[:, 0])
-    model[0].register_buffer("row", torch.ones(3).expand(1, 3))
+    model = nn.Sequential(nn.Linear(1, 1), nn.LazyLinear(1), LoadsItself())
+    model[0].register_buffer("scale", torch.ones(1).expand(3), persistent=False)
+    odd = {
+        "column": torch.arange(6.0).reshape(2, 3)[:, 0],
+        "row": torch.ones(3).expand(1, 3),
+        "unfolded": torch.arange(6.0).unfold(0, 3, 1),
+        "empty": torch.zeros(0, 1).expand(0, 4),
+    }
+    for name, each in odd.items():
+        model[0].register_buffer(name, each)
+        each.copy_(each.clone())
     check_restorable({"model": model, "curriculum": object()})
-    model[0].register_buffer("kept", odd[values])
+    model[0].register_buffer("kept", torch.ones(1).expand(3))
     with pytest.raises(CheckpointError, match=r"^model\.0\.kept is expanded: .*Register its clone"):
         check_restorable({"model": model})
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
-from odd_modules import Dora, Folding, FoldingInEval, Merging, Replacing
+from odd_modules import Anchored, Dora, Folding, FoldingInEval, HeadOnly, Merging, Replacing
 from run_files import results_of
 from torch import nn
 from user_modules import Interrupted, Tiny
@@ -34,7 +34,7 @@ def trained(model: nn.Module) -> nn.Module:
     return model.eval()
 
 
-KINDS = [Merging, Folding, FoldingInEval, Replacing, Dora]
+KINDS = [Merging, Folding, FoldingInEval, Replacing, Dora, HeadOnly, Anchored]
 
 
 def is_alike(one: nn.Module, other: nn.Module) -> bool:
@@ -44,18 +44,47 @@ def is_alike(one: nn.Module, other: nn.Module) -> bool:
     )
 
 
+def in_training(model: nn.Module) -> tuple[dict[str, torch.Tensor], dict[str, bool]]:
+    """Return what is saved of a model: its state in training mode, and its modes."""
+    modes = modes_of(model)
+    with as_trained(model):
+        state = {name: each.clone() for name, each in model.state_dict().items()}
+    return state, modes
+
+
+@pytest.mark.parametrize("mode", [True, False])
 @pytest.mark.parametrize("kind", KINDS)
-def test_loaded_model_is_the_saved_one(kind: type[nn.Module]) -> None:
-    """Its weights to the bit, and what it makes of them for the next evaluations."""
-    return_to_training(saved := trained(kind()))
+def test_model_that_goes_on_and_the_one_that_was_loaded_stay_alike(
+    kind: type[nn.Module],
+    mode: bool,  # noqa: FBT001 - a case
+) -> None:
+    """Their weights to the bit, and what they make of them."""
+    saved = trained(kind())
+    if mode and kind is not Anchored:  # what it makes when it is switched is not there otherwise
+        saved.train()
+    state, modes = in_training(saved)
     loaded = kind()
-    load_as_saved(loaded, lambda: loaded.load_state_dict(saved.state_dict()), modes_of(saved))
-    assert loaded.training
+    load_as_saved(loaded, lambda: loaded.load_state_dict(state), modes)
+    assert modes_of(loaded) == modes_of(saved) == modes
     for _ in range(2):
-        assert is_alike(loaded, saved)
-        assert torch.equal(loaded.eval()(X), saved.eval()(X))
-        assert is_alike(loaded, saved)
-        assert torch.equal(loaded.train()(X), saved.train()(X))
+        for is_training in (True, False):
+            outputs = []
+            for model in (saved, loaded):
+                torch.manual_seed(0)
+                outputs.append(model.train(is_training)(X))
+            assert torch.equal(*outputs)
+            assert is_alike(loaded, saved)
+
+
+@pytest.mark.parametrize("kind", [Merging, Folding, nn.Linear])
+def test_state_of_an_earlier_version_was_saved_in_evaluation_mode(kind: type[nn.Module]) -> None:
+    arguments = (6, 2) if kind is nn.Linear else ()
+    saved = trained(kind(*arguments))
+    loaded = kind(*arguments)
+    load_as_saved(loaded, lambda: loaded.load_state_dict(saved.state_dict()), None)
+    assert is_alike(loaded, saved)
+    assert not loaded.training
+    assert torch.equal(loaded(X), saved(X))
 
 
 class Whitening(nn.Module):
@@ -84,16 +113,6 @@ def test_evaluation_mode_may_need_what_was_learned(*, is_old: bool) -> None:
     loaded = Whitening()
     load_as_saved(loaded, lambda: loaded.load_state_dict(saved.state_dict()), modes)
     assert torch.equal(loaded.eval()(X), X / 2)
-
-
-@pytest.mark.parametrize("kind", [Merging, Folding, nn.Linear])
-def test_state_of_an_earlier_version_was_saved_in_evaluation_mode(kind: type[nn.Module]) -> None:
-    arguments = (6, 2) if kind is nn.Linear else ()
-    saved = trained(kind(*arguments))
-    loaded = kind(*arguments)
-    load_as_saved(loaded, lambda: loaded.load_state_dict(saved.state_dict()), None)
-    assert loaded.training is (kind is not nn.Linear)
-    torch.testing.assert_close(loaded.eval()(X), saved(X))
 
 
 def test_modes_are_those_of_each_part() -> None:
@@ -130,11 +149,16 @@ def test_other_models_are_not_switched() -> None:
     assert not model.training
 
 
-@pytest.mark.parametrize("kind", ["Sampling", "Dora", "Registering", "Counting"])
+@pytest.mark.parametrize(
+    "kind", ["Sampling", "Dora", "Registering", "Counting", "Anchored", "HeadOnly"]
+)
+@pytest.mark.parametrize("every", [1, 2])
 def test_model_that_is_switched_by_a_callback_resumes_as_it_was(
-    interrupt: Interrupt, capfd: pytest.CaptureFixture[str], kind: str
+    interrupt: Interrupt, capfd: pytest.CaptureFixture[str], kind: str, every: int
 ) -> None:
-    broken = interrupt("iteration_begin", 3, model={"_target_": f"odd_modules.{kind}"})
+    checkpoint = {"every": every}
+    model = {"_target_": f"odd_modules.{kind}"}
+    broken = interrupt("iteration_begin", 3, model=model, checkpoint=checkpoint)
     assert "could not be resumed" not in capfd.readouterr().out
     model, criterion = trainer.load(broken), nn.CrossEntropyLoss()
     samples, targets = Tiny().test[:]
@@ -155,8 +179,13 @@ class Ending:
 
 
 @pytest.mark.parametrize("tested", ["best", "last"])
-def test_interrupted_test_has_the_same_result(make_run: MakeRun, train: Train, tested: str) -> None:
-    folding = {"model": {"_target_": "odd_modules.Folding"}, "test_with": tested}
+@pytest.mark.parametrize(
+    ("role", "kind"), [("model", "Folding"), ("model", "HeadOnly"), ("criterion", "FoldingLoss")]
+)
+def test_interrupted_test_has_the_same_result(
+    make_run: MakeRun, train: Train, tested: str, role: str, kind: str
+) -> None:
+    folding = {role: {"_target_": f"odd_modules.{kind}"}, "test_with": tested}
     train(whole := make_run("whole", **folding))
     broken = make_run("broken", curriculum={"_target_": f"{__name__}.Ending"}, **folding)
     with pytest.raises(Interrupted):

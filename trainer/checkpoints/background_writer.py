@@ -82,7 +82,7 @@ class Recorder:
         if best == progress.iteration:
             self._forget_best()
             self._wait_for_states()
-            self._best = self._checkpoints.take_best(best, state()["modules"])
+            self._best = self._checkpoints.take_best(best, state())
         self._unsaved = progress, best
         self._hand_over(progress, None)
 

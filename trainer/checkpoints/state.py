@@ -7,6 +7,7 @@ The global generators are not part of it: random numbers depend on where they ar
 from __future__ import annotations
 
 import inspect
+from contextlib import contextmanager
 from copy import copy
 from dataclasses import replace
 from functools import partial
@@ -17,11 +18,11 @@ from torch.optim import Optimizer
 
 from trainer.errors import CheckpointError, ConfigError, is_out_of_memory
 from trainer.numbers_version import NUMBERS
-from trainer.switched_modules import load_as_saved, modes_of
+from trainer.switched_modules import as_trained, load_as_saved, modes_of
 from trainer.target_errors import first_line, is_in_libraries
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from types import MappingProxyType
 
     import torch
@@ -55,6 +56,17 @@ class Resumable(Protocol):
     device: torch.device
 
 
+@contextmanager
+def saving(trainer: Resumable) -> Iterator[Callable[[], State]]:
+    """Switch modules that may change for evaluations to training in the block; yield what returns the state.
+
+    It has the modes that they had before, and get back.
+    """
+    modes = _modes_of(trainer)
+    with as_trained(*(each for _, each in models_of(trainer))):
+        yield lambda: {**state_of(trainer), "modes": modes}
+
+
 def state_of(trainer: Resumable) -> State:
     """Return everything that another process needs to resume, in tensors and plain values.
 
@@ -63,7 +75,7 @@ def state_of(trainer: Resumable) -> State:
     return {
         "iteration": trainer.iteration,
         "modules": module_states(trainer),
-        "modes": {role: modes_of(each) for role, each in _models(trainer)},
+        "modes": _modes_of(trainer),
         "frozen": [name for name, each in _parameters(trainer) if not each.requires_grad],
         "held": trainer.held.state_dict(),
         "batches": trainer.batches.state_dict(),
@@ -227,11 +239,16 @@ def _as_saved(loaded: Any, saved: Any, *, is_placed: bool) -> Any:  # noqa: ANN4
 
 def _parameters(trainer: Resumable) -> Iterator[tuple[str, Tensor]]:
     """Yield the parameters of all modules with their names: callbacks may freeze them, or no longer."""
-    for role, module in _models(trainer):
+    for role, module in models_of(trainer):
         yield from module.named_parameters(role)
 
 
-def _models(trainer: Resumable) -> Iterator[tuple[str, nn.Module]]:
+def _modes_of(trainer: Resumable) -> dict[str, dict[str, bool]]:
+    return {role: modes_of(each) for role, each in models_of(trainer)}
+
+
+def models_of(trainer: Resumable) -> Iterator[tuple[str, nn.Module]]:
+    """Yield the modules that have parameters and a mode, by their roles."""
     for role, module in trainer.stateful.items():
         if isinstance(module, nn.Module):
             yield role, module

@@ -96,11 +96,10 @@ class Checkpoints:
         self._best_of = best_of
         return Taken(iteration, snapshot, self._kept(), is_best=best == iteration)
 
-    def take_best(self, iteration: int, modules: State) -> Taken:
-        """Copy the modules of the best iteration so far, if no run can resume from it."""
-        content = self._content(
-            iteration, {"iteration": iteration, "modules": modules}, {iteration: iteration}
-        )
+    def take_best(self, iteration: int, state: State) -> Taken:
+        """Copy the modules in the state of the best iteration so far, if no run can resume from it."""
+        kept: State = {key: state[key] for key in ("modules", "modes") if key in state}
+        content = self._content(iteration, {"iteration": iteration, **kept}, {iteration: iteration})
         snapshot = self._snapshots.take(content | {"is_only_best": True})
         return Taken(iteration, snapshot, self._kept() | {iteration}, is_best=True)
 

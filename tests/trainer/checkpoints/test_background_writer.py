@@ -49,8 +49,8 @@ class SlowDisk:
         what = ("checkpoint", iteration, state["weights"].tolist(), best)
         return SimpleNamespace(iteration=iteration, what=what, snapshot=self)
 
-    def take_best(self, iteration: int, modules: Any) -> Any:
-        what = ("best", iteration, modules["model"])
+    def take_best(self, iteration: int, state: Any) -> Any:
+        what = ("best", iteration, state["modules"]["model"])
         return SimpleNamespace(iteration=iteration, what=what, snapshot=self)
 
     def give_back(self, taken: Any) -> None:

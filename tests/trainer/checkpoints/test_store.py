@@ -322,7 +322,7 @@ def test_weights_of_the_best_iteration_are_no_place_to_resume_from(
     """They are there to be tested, and to be used."""
     checkpoints = Checkpoints(tmp_path, 2, "fingerprint")
     checkpoints.write(checkpoints.take(2, {"weights": torch.full((3,), 2)}, 2))
-    best = checkpoints.take_best(3, {"model": {"weight": torch.full((3,), 3)}})
+    best = checkpoints.take_best(3, {"modules": {"model": {"weight": torch.full((3,), 3)}}})
     state = {"weights": torch.full((3,), 4)}
     checkpoints.write(best)
     assert kept(tmp_path) == [2, 3]

@@ -92,6 +92,80 @@ class Registering(Generating, nn.Module):
         return outputs
 
 
+class Anchored(nn.Module):
+    """Stay near the weights with which an iteration begins, and on some of the inputs, drawn for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(6, 2)
+        self.anchor, self.mask = torch.zeros(2, 6), torch.ones(6)
+
+    def train(self, mode: bool = True) -> "Anchored":  # noqa: FBT001, FBT002 - as above
+        """Keep the weights, and draw the inputs."""
+        if mode and not self.training:
+            self.anchor = self.layer.weight.detach().clone()
+            self.mask = (torch.rand(6) < 0.7).float()
+        return super().train(mode)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the logits."""
+        if not self.training:
+            outputs: Tensor = self.layer(x)
+            return outputs
+        weight = 0.9 * self.layer.weight + 0.1 * self.anchor
+        return nn.functional.linear(x * self.mask, weight, self.layer.bias)
+
+
+class HeadOnly(nn.Module):
+    """Switch only the head, which folds its weights for evaluations; another part is in evaluation mode."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = Folding()
+        self.norm = nn.BatchNorm1d(6)
+        self.frozen = nn.Sequential(self.norm).eval()
+
+    def train(self, mode: bool = True) -> "HeadOnly":  # noqa: FBT001, FBT002 - as above
+        """Switch the head, and the norm that is in two places."""
+        self.head.train(mode)
+        self.norm.train(mode)
+        return self
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the logits."""
+        outputs: Tensor = self.head(self.norm(x))
+        return outputs
+
+
+class FoldingLoss(nn.Module):
+    """A criterion with weights, which its callbacks switch."""
+
+    classifies = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(2))
+        self.folded: Tensor | None = None
+
+    def train(self, mode: bool = True) -> "FoldingLoss":  # noqa: FBT001, FBT002 - as above
+        """Fold the weights, or drop what was folded."""
+        self.folded = None if mode else 2 * self.scale.detach()
+        return super().train(mode)
+
+    def cb_on_evaluation_begin(self, *_: object) -> None:
+        """Switch it."""
+        self.eval()
+
+    def cb_on_iteration_begin(self, *_: object) -> None:
+        """Switch it back."""
+        self.train()
+
+    def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss."""
+        scale = 2 * self.scale if self.folded is None else self.folded
+        return nn.functional.cross_entropy(outputs * scale, targets)
+
+
 class Dora(nn.Module):
     """Merge an update and scale the weights, by norms that it keeps until it takes both out again."""
 
