@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from functools import partial
 from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -20,7 +21,7 @@ from trainer.ema_settings import read_ema
 from trainer.errors import CheckpointError, ConfigError
 from trainer.run_files import CONFIG, RESULTS, say
 from trainer.settings import read_group
-from trainer.switched_modules import as_trained, may_change, modes_of, switch_to
+from trainer.switched_modules import as_trained, load_as_saved, may_change, modes_of, switch_to
 
 if TYPE_CHECKING:
     from collections.abc import Container, Sequence
@@ -78,6 +79,12 @@ def begin_with_weights(model: nn.Module, settings: InitSettings) -> None:
         return
     source = Path(settings.path)
     _check_content(source, settings.digest)
+    lazy = [name for name, each in model.state_dict().items() if is_lazy(each)]
+    if lazy:
+        raise ConfigError(
+            f"init_from: {lazy[0]} has no shape before the first step. Give the layer its sizes, or call"
+            " the model once in cb_on_train_begin."
+        )
     weights, averaged, is_merged = _read_run(source) if source.is_dir() else _read_file(source)
     fit = fit_weights(model, weights, settings.prefix)
     if not fit.weights:
@@ -86,9 +93,9 @@ def begin_with_weights(model: nn.Module, settings: InitSettings) -> None:
             " the model."
         )
     modes = modes_of(model)
-    if is_merged and not fit.missing and may_change(model):
-        model.eval()
-    model.load_state_dict(fit.weights, strict=False)
+    is_old = is_merged and not fit.missing and may_change(model)
+    load = partial(model.load_state_dict, fit.weights, strict=False)
+    load_as_saved(model, load, None if is_old else modes)
     switch_to(model, modes)
     # After all others: a parameter with several names is averaged under the first of them.
     average = fit_weights(model, averaged, settings.prefix).weights
@@ -140,11 +147,7 @@ def fit_weights(model: nn.Module, weights: Weights, prefix: str = "") -> Fit:
     given = {name: tensors[there] for there, name in named.items() if name not in (None, there)}
     given |= {name: value for name, value in tensors.items() if named[name] == name}
     both = [name for name in own if name in given]
-    fits = {
-        name: given[name]
-        for name in both
-        if is_lazy(own[name]) or _kind(own[name]) == _kind(given[name])
-    }
+    fits = {name: given[name] for name in both if _kind(own[name]) == _kind(given[name])}
     return Fit(
         fits,
         [name for name in own if name not in given],

@@ -77,15 +77,24 @@ def load_as_saved(
         load: Loads the state.
         modes: As `modes_of` returned them. None: an earlier version saved the state, in evaluation mode.
     """
-    return_to_training(module)
     if modes is not None:
+        return_to_training(module)
         load()
         switch_to(module, modes)
         return
-    if may_change(module):
-        load()  # evaluation mode may need what was learned
-    module.eval()
+    is_changed = may_change(module)
+    try:
+        module.eval()
+    except Exception:
+        if not is_changed:
+            raise
+        load()  # evaluation mode needs what was learned
+        module.eval()
     load()
+    if is_changed:
+        module.train()
+        module.eval()  # what it makes of the weights
+        load()
 
 
 def may_change(module: nn.Module) -> bool:

@@ -43,7 +43,7 @@ TESTS: dict[str, list[tuple[str, str]]] = {
         ("What changes in a", "test_state_rehearsal.py::test_what_is_lost_later_is_not_noticed"),
         ("Random generators need", "test_module_generators.py::test_run_that_is_killed_or_repeated_ends_with_the_same_digest"),
         ("A model with a", "test_weight_average.py::test_training_is_the_same_with_an_average"),
-        ("LoRA's layers merge", "test_switched_modules.py::test_loaded_model_is_the_saved_one"),
+        ("LoRA's layers merge", "test_switched_modules.py::test_model_that_goes_on_and_the_one_that_was_loaded_stay_alike"),
         ("It is saved in", "test_switched_modules.py::test_model_that_is_switched_by_a_callback_resumes_as_it_was"),
     ],
     "Batches": [
@@ -173,6 +173,7 @@ TESTS: dict[str, list[tuple[str, str]]] = {
         ("What did not", f"{OF_WEIGHTS}test_what_does_not_fit_is_told_in_one_line"),
         ("If nothing fits", f"{OF_WEIGHTS}test_weights_that_cannot_be_used_are_one_line"),
         ("Of a run", f"{OF_WEIGHTS}test_average_is_taken_where_the_evaluations_have_used_it"),
+        ("Of a model that", f"{OF_WEIGHTS}test_weights_of_a_model_that_merges_are_taken_as_they_were_trained"),
         ("A file has", f"{OF_WEIGHTS}test_run_begins_with_the_best_weights_of_another"),
         ("A file whose name", f"{OF_WEIGHTS}test_safetensors_that_are_not_installed_are_asked_for"),
         ("What DDP", f"{OF_WEIGHTS}test_what_wraps_a_model_or_contains_it_adds_nothing_to_its_names"),

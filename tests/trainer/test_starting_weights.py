@@ -127,23 +127,29 @@ def test_weights_of_a_model_that_merges_are_taken_as_they_were_trained(
     assert is_equal(weights_of(run_dir), read_model_state(first / "checkpoints" / "best.pt"))
 
 
-def test_lazy_layers_take_the_shapes_of_their_weights(tmp_path: Path) -> None:
-    weights = nn.Linear(6, 2).state_dict()
-    torch.save(weights, tmp_path / "x.pt")
-    begin(tmp_path / "x.pt", model := nn.LazyLinear(2))
-    assert torch.equal(model.weight, weights["weight"])
+def test_layer_without_a_shape_is_refused(tmp_path: Path) -> None:
+    """It would take any, also that of another number of classes."""
+    torch.save(nn.Linear(6, 2).state_dict(), tmp_path / "x.pt")
+    model = nn.Sequential(nn.Linear(6, 6), nn.LazyLinear(2))
+    with pytest.raises(TrainerError, match=r"^init_from: 1\.weight has no shape before"):
+        begin(tmp_path / "x.pt", model)
 
 
+@pytest.mark.parametrize("mode", [True, False])
 @pytest.mark.parametrize("is_old", [False, True])
 def test_model_that_merges_begins_with_the_weights_of_one_that_does_not(
-    tmp_path: Path, *, is_old: bool
+    tmp_path: Path,
+    *,
+    is_old: bool,
+    mode: bool,
 ) -> None:
     """Its own update is not in them, also those that an earlier version saved."""
     weights = nn.Linear(6, 2).state_dict()
     state = {"modules": {"model": weights}} | ({} if is_old else {"modes": {"model": {"": False}}})
     torch.save({"state": state}, tmp_path / "x.pt")
-    begin(tmp_path / "x.pt", model := LowRank(6, 2))
-    assert torch.equal(model.weight, weights["weight"])
+    begin(tmp_path / "x.pt", model := LowRank(6, 2).train(mode))
+    assert model.training is mode
+    torch.testing.assert_close(model.train().weight.detach(), weights["weight"])
 
 
 def test_merged_weights_that_an_earlier_version_saved_are_taken_as_they_were_trained(

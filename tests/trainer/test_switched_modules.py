@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
-from odd_modules import Anchored, Dora, Folding, FoldingInEval, HeadOnly, Merging, Replacing
+from odd_modules import (
+    Anchored,
+    Dora,
+    Folding,
+    FoldingInEval,
+    HeadOnly,
+    Merging,
+    Registering,
+    Replacing,
+)
 from run_files import results_of
 from torch import nn
 from user_modules import Interrupted, Tiny
@@ -76,7 +85,7 @@ def test_model_that_goes_on_and_the_one_that_was_loaded_stay_alike(
             assert is_alike(loaded, saved)
 
 
-@pytest.mark.parametrize("kind", [Merging, Folding, nn.Linear])
+@pytest.mark.parametrize("kind", [Merging, Folding, Registering, nn.Linear])
 def test_state_of_an_earlier_version_was_saved_in_evaluation_mode(kind: type[nn.Module]) -> None:
     arguments = (6, 2) if kind is nn.Linear else ()
     saved = trained(kind(*arguments))
