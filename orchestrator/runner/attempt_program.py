@@ -49,13 +49,14 @@ class Ending:
     """How a program ended: its exit code, negative for a signal, and why it was cut, if it was.
 
     ``gpu_memory`` is the most that was seen of it, in bytes. ``memory_ran_out``: the kernel has killed
-    for memory shortly before.
+    for memory shortly before. ``has_raised``: it is a function that has told its error, whatever its exit code.
     """
 
     exit_code: int
     cut: Cut | None
     gpu_memory: int | None = None
     memory_ran_out: bool = False
+    has_raised: bool = False
 
 
 class StartedProgram(Protocol):

@@ -16,7 +16,7 @@ import signal
 import socket
 import sys
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, ClassVar, Final, Self, cast
+from typing import TYPE_CHECKING, ClassVar, Self, cast
 
 from orchestrator.runner import learned_modules
 from orchestrator.runner.attempt_program import (
@@ -34,24 +34,16 @@ from orchestrator.runner.entry_function import (
     tell_end,
 )
 from orchestrator.runner.incoming_signals import take_pending
-from orchestrator.runner.new_imports import (
-    NOTHING_NEW,
-    dump_new_imports,
-    find_new_imports,
-    parse_new_imports,
-)
+from orchestrator.runner.new_imports import NOTHING_NEW
 from orchestrator.runner.project_files import ImportedFiles
 from orchestrator.runner.project_import_path import find_modules_of_the_project
+from orchestrator.runner.told_end import EndTeller, hear_end
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from orchestrator.runner.attempt_program import Ready
-    from orchestrator.runner.new_imports import NewImports
     from orchestrator.runner.output import Pipe
-
-_PIECE: Final = 65536
-_LONGEST: Final = 20_000  # characters of an error
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +85,11 @@ class EntryPoint:
             standby.drop()
             raise
 
-    def call(self) -> tuple[int, str]:
-        """Call the function in this process; return its exit code, and what was printed of its error."""
+    def call(self, tell: Callable[[str], object] = lambda _: None) -> int:
+        """Call the function in this process; return its exit code.
+
+        ``tell`` gets what was printed of its error, before the exit functions: these may end the process.
+        """
         sys.argv = [self.name.partition(":")[0], *self.arguments]
         files = ImportedFiles(os.environ)
         try:
@@ -105,11 +100,13 @@ class EntryPoint:
             takes = not is_app and takes_arguments(function)
             returned = function(list(self.arguments)) if takes else function()
         except BaseException as error:  # noqa: BLE001 # whatever it raises
-            return tell_end(error)
+            code, told = tell_end(error)
+            tell(told)
+            return code
         finally:
             files.record()
             atexit._run_exitfuncs()  # noqa: SLF001 # forks skip them
-        return (returned if isinstance(returned, int) else 0), ""
+        return returned if isinstance(returned, int) else 0
 
 
 class Standby:
@@ -177,17 +174,8 @@ class Standby:
         self._process.join()
         if self._is_started:
             with self._socket:
-                self.error, self.found = self._hear()
+                self.error, self.found = hear_end(self._socket)
         return int(self._process.exitcode or 0)
-
-    def _hear(self) -> tuple[str, NewImports]:
-        told = b""
-        self._socket.setblocking(False)
-        with contextlib.suppress(OSError):
-            while piece := self._socket.recv(_PIECE):
-                told += piece
-        error, _, imports = told.partition(b"\0")
-        return error.decode(errors="replace"), parse_new_imports(imports)
 
     def __enter__(self) -> Self:
         """Return the fork."""
@@ -224,27 +212,11 @@ def _wait_for_orders(orders: socket.socket, not_ours: Iterable[int]) -> None:
         _become_a_program(environment, *descriptors)
         if not stream.read(1):
             sys.exit(NOT_CALLED)
-        error, ours = "", (os.getpid(), os.fstat(orders.fileno()))
+        end = EndTeller(orders)
         try:
-            code, error = entry_point.call()
-            sys.exit(code)
+            sys.exit(entry_point.call(end.tell_error))
         finally:
-            _tell_end(orders, error, *ours)
-
-
-def _tell_end(orders: socket.socket, error: str, pid: int, connection: os.stat_result) -> None:
-    """Send the error that ended the program, up to a NUL, and what it has imported.
-
-    Only from the process that was asked to call the function, not from one that this has forked; and only if
-    the function has left the connection as it was: it may have closed all that it does not know.
-    """
-    told = error[-_LONGEST:].replace("\0", "").encode(errors="replace")
-    with contextlib.suppress(OSError):
-        if os.getpid() == pid and os.path.samestat(os.fstat(orders.fileno()), connection):
-            orders.setblocking(False)  # nobody has to listen
-            orders.send(told + b"\0" + dump_new_imports(find_new_imports()))
-            return
-    orders.detach()  # it is not ours to close
+            end.tell_imports()
 
 
 def _reset_process_state() -> None:

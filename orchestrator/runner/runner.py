@@ -164,8 +164,9 @@ class Runner:
                     durable.sync_directory(run_dir)
                     durable.sync_directory(run_dir.parent)
                 ending = self._watch.over(started, lock, output, log, self._keeper.ended)
-        said = up_to(getattr(started, "error", ""), log.tail_text)  # only a function tells it
-        return judge_attempt(self._directory, begun, ending, said)
+        told = getattr(started, "error", "")  # only a function tells its error
+        ending = replace(ending, has_raised=bool(told))
+        return judge_attempt(self._directory, begun, ending, up_to(told, log.tail_text))
 
     def _environment(self, run_dir: Path, lock: int, mlflow_run_id: str) -> dict[str, str]:
         """Return the environment of the program, which describes its run."""
@@ -210,12 +211,11 @@ def judge_attempt(
     if status.gpu:
         reserved = reported.gpu_memory_reserved if reported else None
         status = replace(status, gpu_memory=combine_peaks(ending.gpu_memory, reserved))
-    if ending.exit_code == 0:
+    if ending.exit_code == 0 and not ending.has_raised:
         if ending.cut is None and (paused := judge_pause(directory, begun, status, reported)):
             return paused
         if _has_finished(directory, begun, ending):
-            why = reported.early_end if reported else None
-            return _done_unless_mismatched(begun, status, why)
+            return _done_unless_mismatched(begun, status, reported.early_end if reported else None)
         if ending.cut is None:
             return replace(status, record=Record.FAILED, failure=_NO_RESULTS)
     traces = Traces(
@@ -286,7 +286,7 @@ def _judge_failure(status: Status, ending: Ending, limits: Limits, traces: Trace
     elif ending.cut is Cut.ASKED:
         return replace(status, record=Record.INTERRUPTED, reason="it was asked to stop")
     return replace(
-        status, record=Record.FAILED, failure=failure or classify(ending.exit_code, traces)
+        status, record=Record.FAILED, failure=failure or classify(ending.exit_code or 1, traces)
     )
 
 

@@ -33,6 +33,8 @@ def main():
     for number in (signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(number, signal.SIG_DFL)
     command = json.loads(pathlib.Path("cases.json").read_text())[sys.argv[1]]
+    if command[0] == "function":
+        exec(command[1])
     os.execvp(command[0], command)
 """
 
@@ -566,6 +568,9 @@ def of_causes() -> dict[str, Death]:
             "from concurrent.futures import ProcessPoolExecutor as P\nimport multiprocessing as m\n"
             "P(1, m.get_context('fork')).submit(exec, 'import os; os.kill(os.getpid(), 9)').result()", "error",
             ".*BrokenProcessPool: A process in the process pool was terminated abruptly.*"),
+        "function that ends with code 0 all the same": Death(
+            ("function", "import atexit; atexit.register(os._exit, 0)\nraise ValueError('told')"), "error",
+            "ValueError: told"),
         "program that aborts": py(
             "import subprocess; subprocess.run(['sh', '-c', 'kill -6 $$'], check=True)", "killed", "by SIGABRT, .*"),
         "errors of many objects": py(

@@ -104,6 +104,17 @@ def test_trainer_is_done_if_it_has_left_results_in_this_attempt(directory: RunDi
     assert judge_attempt(directory, begun, Ending(0, None), "").record is Record.DONE
 
 
+def test_function_that_has_raised_is_not_done(directory: RunDirectory) -> None:
+    """Some libraries end the process with exit code 0 in an exit function, also after an error."""
+    running = Status(Record.RUNNING, 1, "now", "here", 1)
+    begun = Begun(
+        directory.path, Command(("x",)), NO_LIMITS, running, 0, directory.signs_of_the_end()
+    )
+    ended = judge_attempt(directory, begun, Ending(0, None, has_raised=True), "ValueError: told\n")
+    assert (ended.record, ended.exit_code) == (Record.FAILED, 0)
+    assert ended.failure == Failure("error", "ValueError: told")
+
+
 def test_killed_program_tells_the_signal(directory: RunDirectory) -> None:
     """A program that is killed, by the kernel for memory for example, has failed."""
     assert carry_out(directory, "sh", "-c", "kill -9 $$") is Verdict.FAILED
