@@ -40,7 +40,7 @@ class Running:
 
     ``before`` counts the iterations that were saved when it started; ``shared`` tells whether
     another attempt of this process has been on its GPU. ``signs`` change with what its program
-    reports: its ``progress`` and its ``metrics``.
+    reports: its ``progress`` and its ``metrics``. ``first`` and ``latest`` are as of ``Effort``.
     """
 
     attempt: Attempt
@@ -52,6 +52,8 @@ class Running:
     signs: tuple[object, ...] = NO_SIGNS
     progress: Progress | None = None
     metrics: Mapping[str, Metric] = field(default_factory=dict)
+    first: tuple[float, int] | None = None
+    latest: tuple[float, int] | None = None
 
     @property
     def decision(self) -> Decision:
@@ -62,6 +64,13 @@ class Running:
     def seconds(self) -> float:
         """The seconds since it started."""
         return time.monotonic() - self.since
+
+    def mark(self) -> None:
+        """Remember when the program has done an iteration."""
+        done = self.progress.iteration if self.progress else self.before
+        if done > self.before and (self.latest is None or done != self.latest[1]):
+            self.latest = self.seconds, done
+            self.first = self.first or self.latest
 
 
 class Attempts:
@@ -229,6 +238,7 @@ class Attempts:
                 directory.read_progress(),
                 directory.outcome().metrics,
             )
+            running.mark()
 
 
 def _effort(running: Running, progress: Progress | None) -> Effort:
@@ -236,4 +246,5 @@ def _effort(running: Running, progress: Progress | None) -> Effort:
     if progress is None:
         return Effort(point, running.seconds)
     whole = progress.iteration if progress.stopped_early else progress.iterations
-    return Effort(point, running.seconds, running.before, progress.iteration, whole)
+    done = running.before, progress.iteration, whole
+    return Effort(point, running.seconds, *done, running.first, running.latest)

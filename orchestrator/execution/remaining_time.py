@@ -7,7 +7,7 @@ little about large ones, and the seed says nothing.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from statistics import fmean
 from typing import TYPE_CHECKING, Final
@@ -38,7 +38,8 @@ class Effort:
     """What an attempt has done: the axis values of its run, its seconds and its iterations.
 
     It had ``before`` of ``iterations`` iterations at its start, and has ``iteration`` now; all are 0
-    for a program that does not report them.
+    for a program that does not report them. ``first`` and ``latest`` are when it was first seen to have done
+    any, and when that last changed: the seconds since its start, and the iteration.
     """
 
     point: Mapping[str, Value]
@@ -46,6 +47,21 @@ class Effort:
     before: int = 0
     iteration: int = 0
     iterations: int = 0
+    first: tuple[float, int] | None = None
+    latest: tuple[float, int] | None = None
+
+    @property
+    def pace(self) -> float | None:
+        """The seconds of one iteration without the start of the program, if two were seen to end."""
+        if self.first is None or self.latest is None:
+            return None
+        seconds, done = self.latest[0] - self.first[0], self.latest[1] - self.first[1]
+        return seconds / done if seconds > 0 and done > 0 else None
+
+    @property
+    def is_beginning(self) -> bool:
+        """Whether its time so far is mostly that of its start: runs that have ended tell more."""
+        return self.first is not None and self.pace is None
 
     @property
     def whole(self) -> float | None:
@@ -53,7 +69,10 @@ class Effort:
         done = self.iteration - self.before
         if not 0 <= self.before < self.iteration <= self.iterations:
             return None  # a program may write any numbers
-        return self.seconds * self.iterations / done
+        if self.pace is None or self.first is None:
+            return self.seconds * self.iterations / done
+        start = max(0.0, self.first[0] - self.pace * (self.first[1] - self.before))
+        return start + self.pace * self.iterations
 
     @property
     def iteration_seconds(self) -> float:
@@ -69,8 +88,11 @@ class Effort:
     @property
     def left(self) -> float | None:
         """The seconds to the last iteration, or None if unknown."""
-        whole = self.whole
-        return None if whole is None else whole * (1 - self.iteration / self.iterations)
+        whole, pace = self.whole, self.pace
+        if whole is None:
+            return None
+        left = self.iterations - self.iteration
+        return whole * left / self.iterations if pace is None else pace * left
 
 
 class Estimator:
@@ -109,6 +131,8 @@ class Estimator:
     def _estimate(
         self, live: Sequence[Effort], waiting: Iterable[Mapping[str, Value]], count: int
     ) -> Pace:
+        if self._ended:
+            live = [replace(run, iteration=run.before) if run.is_beginning else run for run in live]
         known = [(run, marks_of(run.point)) for run in live]
         samples = [(marks, run.whole or run.seconds) for run, marks in self._ended]
         samples += [(marks, run.whole) for run, marks in known if run.whole is not None]

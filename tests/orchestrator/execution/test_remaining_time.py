@@ -51,6 +51,26 @@ def test_finished_siblings_tell_what_the_others_take() -> None:
     assert pace.rate == pytest.approx(3600 * 2 / 20)
 
 
+def test_start_of_a_program_is_not_taken_for_its_iterations() -> None:
+    """It took 6 seconds, and an iteration takes one third of a second."""
+    live = [Effort({}, 8.0, 0, 7, 100, first=(6.5, 1), latest=(8.5, 7))]
+    assert estimate([], live, [], slots=1).remaining == pytest.approx(31.0)
+    assert live[0].whole == pytest.approx(6.5 + 33)
+
+
+def test_finished_siblings_tell_more_than_a_first_iteration() -> None:
+    """Without them, it tells something."""
+    live = [Effort({}, 7.0, 0, 1, 100, first=(6.5, 1), latest=(6.5, 1))]
+    assert estimate(alike(38.0, 40.0), live, [], slots=1).remaining == pytest.approx(32.0)
+    assert estimate([], live, [], slots=1).remaining == pytest.approx(693.0)
+
+
+def test_resumed_run_goes_on_at_its_pace() -> None:
+    live = [Effort({}, 9.0, 50, 54, 60, first=(5.0, 52), latest=(9.0, 54))]
+    assert live[0].left == pytest.approx(12.0)
+    assert live[0].whole == pytest.approx(1.0 + 120.0)
+
+
 def test_end_is_not_before_the_last_live_run() -> None:
     """One long run keeps the grid going, whatever the slots."""
     live = [Effort({}, 10.0, iteration=1, iterations=10)]
