@@ -16,7 +16,7 @@ from orchestrator.pictures.figure import (
     new_panels,
     scale_as_asked,
 )
-from orchestrator.pictures.row_labels import count_label, labels_of
+from orchestrator.pictures.row_labels import count_label, labels_of, words_of
 from orchestrator.pictures.style import style_of
 
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ def _entries(panels: Sequence[Sequence[Line]], look: Appearance) -> list[tuple[L
     """Return what the legend shows for each row: its style, label and number of runs."""
     rows = [line.row for line in panels[0]]
     labels = labels_of([row.overrides for row in rows])
+    are_single = all(row.runs == 1 for row in rows)
     entries = []
     for place, (row, label) in enumerate(zip(rows, labels, strict=True)):
         drawn = max(lines[place].runs for lines in panels)
@@ -85,7 +86,8 @@ def _entries(panels: Sequence[Sequence[Line]], look: Appearance) -> list[tuple[L
             linewidth=_THIN if is_thin else None,
             markerfacecolor="none" if is_thin else style.colour,
         )
-        entries.append((handle, f"{label}  ({count_label(row, drawn)})"))
+        counted = words_of(row) if are_single else count_label(row, drawn)
+        entries.append((handle, f"{label}  ({counted})" if counted else label))
     return entries
 
 

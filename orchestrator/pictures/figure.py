@@ -38,6 +38,11 @@ COLUMNS: Final = 2
 _SHORT: Final = 2.0  # decades
 _NOTE: Final = 0.15
 _GAP: Final = 0.05  # inches between what stands below the panels
+_LOWEST: Final = 0.45  # inches, of a panel in which anything can be seen
+_NO_ROOM: Final = (
+    "--size: the labels leave no room for the picture. Make it larger, or draw fewer rows (--top) or"
+    " metrics, or leave out the notes (--no-notes)."
+)
 _LEAST: Final = 0.01  # of the height, for the panels; the layout then tells that there is no room
 _PER_COLUMN: Final = 40  # entries of a legend
 _NOTE_WIDTH: Final = 14.5  # characters per inch of a note
@@ -68,8 +73,8 @@ def drawing(look: Appearance) -> Iterator[None]:
 
 
 def new_panels(count: int, look: Appearance, *, scale: float = 1.0) -> tuple[Figure, list[Axes]]:
-    """Return a figure with some panels, at most two in a row."""
-    columns = min(count, COLUMNS)
+    """Return a figure with some panels: at most two in a row, or as many as fit into a given size best."""
+    columns = min(count, COLUMNS) if look.size is None else _columns_within(look.size, count)
     rows = math.ceil(count / columns)
     width, height = _PANEL[0] * scale, _PANEL[1] * scale
     figure = Figure(figsize=(columns * width, rows * height), layout="constrained")
@@ -82,6 +87,15 @@ def new_panels(count: int, look: Appearance, *, scale: float = 1.0) -> tuple[Fig
     if look.size is not None:
         figure.set_size_inches(look.size)
     return figure, panels[:count]
+
+
+def _columns_within(size: tuple[float, float], count: int) -> int:
+    """Return the number of columns with which panels have a shape nearest to the usual one."""
+    shapes = {
+        columns: size[0] / columns * math.ceil(count / columns) / size[1]
+        for columns in range(1, count + 1)
+    }
+    return min(shapes, key=lambda it: abs(math.log(shapes[it] * _PANEL[1] / _PANEL[0])))
 
 
 def add_legend(
@@ -180,10 +194,10 @@ def render(figure: Figure, form: str, look: Appearance) -> bytes:
                 fit_labels(figure, SHORTEST)
             figure.savefig(content, format=form, metadata=_WITHOUT_DATES[form])
         except UserWarning:
-            raise UsageError(
-                "--size: the labels leave no room for the picture. Make it larger, or draw fewer"
-                " rows (--top), or leave out the notes (--no-notes)."
-            ) from None
+            raise UsageError(_NO_ROOM) from None
+    sides = [figure.get_size_inches() * panel.get_position().size for panel in figure.axes]
+    if look.size is not None and any(height < _LOWEST for _, height in sides):
+        raise UsageError(_NO_ROOM)
     return content.getvalue()
 
 

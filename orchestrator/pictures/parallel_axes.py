@@ -133,7 +133,7 @@ def _draw_axis(panel: Axes, at: int, labels: Sequence[str], look: Appearance) ->
             fontsize=7.5 * look.scale,
             va="center",
             parse_math=False,
-            bbox={"facecolor": look.paper, "alpha": 0.75, "pad": 0.6, "linewidth": 0},
+            bbox={"facecolor": look.paper, "alpha": 0.9, "pad": 0.6, "linewidth": 0},
         )
 
 

@@ -107,6 +107,11 @@ def count_label(row: Row, drawn: int) -> str:
     return f"{drawn} of {row.runs} runs" + (f", {states}" if states else "")
 
 
+def words_of(row: Row) -> str:
+    """Return the states of a row's runs that are not done; empty if all are."""
+    return ", ".join(word for word in row.words if word != State.DONE.value)
+
+
 def _text(value: Value | Missing) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"

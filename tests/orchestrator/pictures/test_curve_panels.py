@@ -42,7 +42,7 @@ def test_panel_per_metric_and_line_per_row() -> None:
     assert [list(line.get_xdata()) for line in drawn] == [[1, 2, 3]] * 2
     assert [list(line.get_ydata()) for line in drawn] == [[1, 2, 3], [2, 3, 4]]
     texts = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert texts == ["lr=1  (1 run)", "lr=2  (1 run)"]
+    assert texts == ["lr=1", "lr=2"]
 
 
 def test_rows_that_are_not_drawn_are_told_in_the_legend() -> None:

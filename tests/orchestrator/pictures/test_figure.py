@@ -12,7 +12,7 @@ from thinning import combined
 
 from orchestrator.errors import UsageError
 from orchestrator.pictures.curve_panels import draw_curves
-from orchestrator.pictures.figure import FORMATS, Caption, missing_characters, render
+from orchestrator.pictures.figure import FORMATS, Caption, missing_characters, new_panels, render
 from orchestrator.pictures.style import Appearance
 
 from .rows import HOSTILE, lines
@@ -39,7 +39,7 @@ def test_text_in_svg_is_text() -> None:
     """So that it can be searched, read aloud and edited."""
     root = ET.fromstring(content("svg"))  # noqa: S314 # our own
     texts = {"".join(each.itertext()) for each in root.iter("{http://www.w3.org/2000/svg}text")}
-    assert {"iteration", "loss", "lr=1  (1 run)", "and 22 more rows", "a note $ _ <b>"} <= texts
+    assert {"iteration", "loss", "lr=1", "and 22 more rows", "a note $ _ <b>"} <= texts
 
 
 def test_pdf_has_its_font_embedded_as_truetype() -> None:
@@ -84,6 +84,25 @@ def test_size_without_room_is_an_error() -> None:
             render(draw_curves({"loss": lines(*points)}, {}, caption, look), "png", look)
 
 
+def test_panels_that_would_be_flat_are_an_error() -> None:
+    look = Appearance(size=(3.3, 2.5))
+    rows = [{"lr": number} for number in range(7)]
+    panels = {name: lines(*rows) for name in ("loss", "accuracy", "f1")}
+    with pytest.raises(UsageError, match=r"leave no room.*draw fewer rows \(--top\) or metrics"):
+        render(draw_curves(panels, {}, Caption(["a note"] * 3), look), "png", look)
+
+
+@pytest.mark.parametrize(
+    ("size", "columns"), [(None, 2), ((12.0, 3.0), 3), ((7.0, 5.0), 2), ((3.3, 9.0), 1)]
+)
+def test_panels_are_arranged_as_they_fit_best(
+    size: tuple[float, float] | None, columns: int
+) -> None:
+    figure, panels = new_panels(3, Appearance(size=size))
+    figure.draw_without_rendering()
+    assert len({round(panel.get_position().x0, 2) for panel in panels}) == columns
+
+
 def test_size_is_kept() -> None:
     look = Appearance(size=(4.0, 3.0))
     figure = draw_curves({"loss": lines({"lr": 1})}, {}, Caption(["note"]), look)
@@ -112,7 +131,7 @@ def test_legend_stands_above_the_notes_in_a_figure_of_a_given_size(
     assert edges[-1][0] >= 0
 
 
-@pytest.mark.parametrize(("width", "rows"), [(3.3, 3), (6.0, 2), (20.0, 1)])
+@pytest.mark.parametrize(("width", "rows"), [(2.4, 3), (4.5, 2), (20.0, 1)])
 def test_legend_below_has_as_many_columns_as_there_is_room_for(width: float, rows: int) -> None:
     points = [{"rate": f"{n} with a longer name"} for n in range(3)]
     look = Appearance(size=(width, 4.0))
