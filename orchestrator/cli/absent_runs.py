@@ -24,7 +24,19 @@ def no_runs_in(experiment: ExperimentDirectory) -> str:
 def experiments_beside(experiment: ExperimentDirectory) -> str:
     """Return which experiments of its folder have runs, in brackets after a space; empty if none has."""
     told = experiments_in(experiment.results_dir, experiment.experiment_id)
+    told = told or folder_like(experiment.results_dir)
     return f" ({told})" if told else ""
+
+
+def folder_like(folder: Path) -> str:
+    """Return which folder that is named like one that is not there has runs; empty if none has."""
+    if folder.exists() or not folder.parent.is_dir():
+        return ""
+    names = [each.name for each in folder.parent.iterdir() if each.is_dir()]
+    for near in difflib.get_close_matches(folder.name, names, n=_MOST):
+        if find_experiments(folder.parent / near, depth=1):
+            return f"there are runs in {printable(str(folder.parent / near))}"
+    return ""
 
 
 def experiments_in(folder: Path, name: str) -> str:

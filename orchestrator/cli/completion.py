@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _ABOUT_RUNS: Final = ("show", "logs", "diff", "note", "rerun", "rm")
 _FOLDERS: Final = ("DIR",)
+_AXES: Final = ("AXIS", ("AXIS", "AXIS"))
 _METRICS: Final = ("METRIC", "METRICS")
 _OF_RESULTS: Final = ("--x", "--heat", "--parallel", "--sort")  # of orch plot
 _OPTIONS_OF_FOLDER: Final = ("--config-dir", "--config-path", "-cd", "-cp")
@@ -109,6 +110,8 @@ def _values_of(action: argparse.Action, words: Sequence[str], current: str) -> l
         start = "".join(f"{each}," for each in listed)
         found = _beginning(_metrics(words), last)
         return [f"{start}{each}" for each in found if each not in listed]
+    if action.metavar in _AXES:
+        return _beginning(_config_of(words).keys(), current)
     return _folders(current) if action.metavar in _FOLDERS else []
 
 
@@ -124,7 +127,8 @@ def _operands(command: str, words: Sequence[str], current: str) -> list[str]:
     if sign:
         *listed, last = value.split(",")
         start = f"{prefix}{key}=" + "".join(f"{each}," for each in listed)
-        return [start + each for each in _beginning(config.values(key), last) if each not in listed]
+        known = _experiments_in(config) if key == "experiment_id" else config.values(key)
+        return [start + each for each in _beginning(known, last) if each not in listed]
     found = [f"{prefix}{each}=" for each in _beginning(config.keys(), key)]
     if command == "plot" and not prefix:
         found = [*_beginning(_metrics(words), current), *found]
@@ -167,6 +171,11 @@ def _folders_of_runs(config: ConfigCandidates) -> list[str]:
     results = config.value_of("results_dir", "results")
     own = config.value_of("experiment_id", "")
     return [f"{results}/{each}/training" for each in ([own] if own else _names_in(results))]
+
+
+def _experiments_in(config: ConfigCandidates) -> list[str]:
+    results = config.value_of("results_dir", "results")
+    return [each for each in _names_in(results) if _names_in(f"{results}/{each}/training")]
 
 
 def _runs(config: ConfigCandidates, current: str) -> list[str]:

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from orchestrator.rundir.run_metrics import Outcome
 
 _MOST: Final = 50  # run directories to look into; a user waits for a key
-_ENOUGH: Final = 4  # of them with metrics
 
 
 def find_metrics(folders: Iterable[str], *, with_best: bool, only_curves: bool) -> list[str]:
@@ -27,14 +26,9 @@ def find_metrics(folders: Iterable[str], *, with_best: bool, only_curves: bool) 
     """
     found: dict[str, None] = {}
     for folder in folders:
-        enough = _ENOUGH
         for run_dir in _newest_in(folder):
             _, outcome = read_reported(run_dir)
-            names = _names_in(outcome, with_best=with_best, only_curves=only_curves)
-            found |= dict.fromkeys(names)
-            enough -= bool(names)
-            if not enough:
-                break
+            found |= dict.fromkeys(_names_in(outcome, with_best=with_best, only_curves=only_curves))
     return [*found]
 
 

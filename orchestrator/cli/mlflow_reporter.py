@@ -79,10 +79,14 @@ def finish_reporter(
             counts = {"runs": waiting.runs, "points": waiting.points}
             event = {"event": "waiting", **counts, "problem": problem, "command": command}
             write_json(console, event)
-        told = describe_waiting(problem, waiting)
-        console.print(Text(f"{told}:", style="yellow"))
-        console.print(Text(f"  {command}", style="yellow"), soft_wrap=True)  # to be pasted
+        tell_waiting_points(problem, waiting, command, console)
     return is_interrupted()
+
+
+def tell_waiting_points(problem: str, waiting: Backlog, command: str, console: Console) -> None:
+    """Print what has not arrived and why, and the command that delivers it on a line of its own."""
+    console.print(Text(f"{describe_waiting(problem, waiting)}:", style="yellow"))
+    console.print(Text(f"  {command}", style="yellow"), soft_wrap=True)
 
 
 def describe_waiting(problem: str, waiting: Backlog) -> str:

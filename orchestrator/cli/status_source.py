@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from orchestrator.cli.absent_runs import experiments_in
+from orchestrator.cli.absent_runs import experiments_in, folder_like
 from orchestrator.cli.arguments import CONFIG_DIR
 from orchestrator.cli.lookup import names_a_run, source_of
 from orchestrator.cli.run_choice import meeting, plan_meeting
@@ -99,7 +99,7 @@ def _folder_of(options: argparse.Namespace) -> Path | None:
         named = Path(options.overrides[0])
         if named.is_dir() or options.overrides[0].startswith("~"):  # it deletes a key
             return named if named.is_dir() else None
-        beside = experiments_in(named.parent, named.name)
+        beside = experiments_in(named.parent, named.name) or folder_like(named)
         raise UsageError(
             f"there is no folder {printable(str(named))!r}{beside and f': {beside}'}. Name a folder with"
             " experiments, or write key=value."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.cli.absent_runs import experiments_beside
@@ -60,10 +61,19 @@ def plot(options: argparse.Namespace, console: Console) -> int:
 
 
 def separate_metrics(options: argparse.Namespace) -> None:
-    """Separate the metrics on a command line from the overrides, which have an equals sign."""
+    """Separate the metrics on a command line from the overrides, which have an equals sign.
+
+    Raises:
+        UsageError: A folder is named.
+    """
     words = [*options.metrics, *options.overrides]
     options.overrides = [word for word in words if "=" in word or word.startswith("~")]
     options.metrics = [word for word in words if word not in options.overrides]
+    for word in options.metrics:
+        if Path(word, "training").is_dir():
+            raise UsageError(
+                f"{word!r} is a folder, not a metric. Choose an experiment with experiment_id={Path(word).name}."
+            )
 
 
 def _as_json(picture: Picture, out: str) -> dict[str, object]:

@@ -108,6 +108,6 @@ def _tell(
             f"This command names {_compared(planned)}. The other {len(reports)} in {folder}"
             f" would be removed: --yes{anyway} removes them permanently."
         )
-        console.print(Text(text), soft_wrap=True)
+        console.print(Text(text))
         return
     tell_removals(reports, kept, planned.experiment, console)

@@ -9,6 +9,7 @@ from rich.text import Text
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.json_text import write_json
 from orchestrator.cli.lookup import source_of
+from orchestrator.cli.mlflow_reporter import tell_waiting_points
 from orchestrator.cli.next_command import next_command
 from orchestrator.errors import UsageError
 from orchestrator.execution.stop_requests import StopRequests
@@ -87,5 +88,4 @@ def _print(
     elif not problem:
         console.print("Nothing to send: everything has arrived at MLflow.")
     if problem:
-        text = f"{problem}; {waiting} waiting. Retry later: {next_command(options, 'sync')}"
-        console.print(Text(text, style="yellow"), soft_wrap=True)
+        tell_waiting_points(problem, waiting, next_command(options, "sync"), console)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.cli.absent_runs import experiments_in, no_runs_in
+from orchestrator.cli.absent_runs import experiments_in, folder_like, no_runs_in
 from orchestrator.rundir.experiment import ExperimentDirectory
 
 
@@ -23,6 +23,15 @@ def test_experiments_that_have_runs_are_told(tmp_path: Path, there: list[str], t
     (tmp_path / "mlruns").mkdir()
     experiment = ExperimentDirectory(tmp_path, "digit")
     assert no_runs_in(experiment) == f"no runs in {experiment.training} yet{told}"
+
+
+def test_folder_that_is_named_alike_is_told(tmp_path: Path) -> None:
+    (tmp_path / "results" / "digits" / "training" / ("a" * 16)).mkdir(parents=True)
+    (tmp_path / "result").mkdir()
+    experiment = ExperimentDirectory(tmp_path / "resutls", "digits")
+    told = f"(there are runs in {tmp_path / 'results'})"
+    assert no_runs_in(experiment) == f"no runs in {experiment.training} yet {told}"
+    assert not folder_like(tmp_path / "result")
 
 
 def test_missing_folder_has_no_experiments(tmp_path: Path) -> None:

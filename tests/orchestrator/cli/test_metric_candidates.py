@@ -55,6 +55,15 @@ def test_newest_runs_are_asked_first(training: Path) -> None:
     assert found == ["val/loss", "val/acc", "epoch", "old/loss"]
 
 
+def test_metrics_of_all_runs_are_told(training: Path) -> None:
+    """Those that failed have no test results."""
+    for at in range(10):
+        run_dir = training / f"{at:016d}"
+        run_dir.mkdir()
+        (run_dir / "progress.json").write_text(json.dumps({"metrics": {"val/loss": 1.0}}))
+    assert "test/acc" in find_metrics([str(training)], with_best=False, only_curves=False)
+
+
 def test_what_is_no_run_directory_hides_no_metric(training: Path) -> None:
     (training / "dangling").symlink_to("nowhere")
     (training / "file").touch()

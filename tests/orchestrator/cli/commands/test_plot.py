@@ -368,3 +368,9 @@ def test_command_of_another_name_is_no_metric(filled: Grid, tmp_path: Path) -> N
     words = ["plot", "lr=0.1", "loss", "--out", str(out), "seed=0,1"]
     assert call(["--config-dir", str(filled.folder / "conf"), *words]) == 0
     assert b">all runs  (2 runs)<" in out.read_bytes()
+
+
+def test_folder_is_no_metric(filled: Grid) -> None:
+    folder = filled.experiment.path
+    with pytest.raises(UsageError, match=rf"Choose an experiment with experiment_id={folder.name}"):
+        filled.orch("plot", str(folder), "--out", "x.png")

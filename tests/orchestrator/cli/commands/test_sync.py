@@ -42,4 +42,4 @@ def test_problem_is_named_with_what_waits_and_the_exit_code_says_so(
     assert said["problem"] == "the server does not answer"
     assert said["waiting"]["runs"] == 1
     grid.orch("sync", *GRID)
-    assert "1 run waiting. Retry later: orch sync" in output()
+    assert "1 run waits. To deliver it:\n  orch sync" in output()
