@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from orchestrator.rundir.directory import RunDirectory
 
 _MOST_CANDIDATES: Final = 5
+_SIMILAR: Final = 0.7
 _DIGITS: Final = frozenset("0123456789abcdef")
 _OF_EXPERIMENT: Final = ("results_dir", "experiment_id")
 
@@ -107,6 +108,8 @@ def find_run(name: str, run_ids: Sequence[RunId]) -> RunId:
         raise UsageError(
             f"{len(found)} run IDs start with {name!r}: {shown}{more}. Give more characters."
         )
-    near = difflib.get_close_matches(name, run_ids, n=1, cutoff=0.4)
-    hint = f" Did you mean {near[0]}?" if near else ""
+    # Of IDs, which are random, only those are similar that begin nearly alike.
+    starts = {run_id[: len(name)]: run_id for run_id in run_ids}
+    near = difflib.get_close_matches(name.lower(), starts, n=1, cutoff=_SIMILAR)
+    hint = f" Did you mean {starts[near[0]]}?" if near else ""
     raise UsageError(f"no run ID starts with {name[:40]!r}.{hint} orch status lists the runs.")

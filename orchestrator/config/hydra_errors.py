@@ -124,6 +124,7 @@ def _say(error: BaseException, known_keys: Callable[[], Iterable[str]]) -> str:
         case OverrideParseException(override=str(override)):
             shown = without_secret(override)
             what = _say_why_unreadable(str(error)) if shown == override else "it cannot be read"
+            what = what if "=" in override or override.startswith("~") else "it has no '='"
             may_repeat = shown == override and len(override) <= _LONGEST
             quoted = quoted_override(override) if may_repeat else ""
             advice = "Write key=value"

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import TYPE_CHECKING, Final
+
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from orchestrator.pictures.row_labels import shorten
 from orchestrator.sanitize import printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 _SHORT: Final = 24  # characters, for which there is room unless the figure has a given size
+_SHORT_SCALE: Final = 2.0  # decades
 SHORTEST: Final = 8  # characters of a line
 _ROUNDS: Final = 3
 _MOST_LINES: Final = 3
@@ -23,6 +28,15 @@ def name_axes(panel: Axes, across: str, up: str) -> None:
     """Label the axes of a panel; no character has a special meaning."""
     panel.set_xlabel(printable(across), parse_math=False)
     panel.set_ylabel(printable(up), parse_math=False)
+
+
+def label_short_scale(axis: Axis) -> None:
+    """Label more of a logarithmic axis than the powers of ten, of which a short one has one or none."""
+    least, most = axis.get_view_interval()
+    if least > 0 and math.log10(most / least) < _SHORT_SCALE:
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axis.set_minor_locator(NullLocator())
 
 
 def fit_labels(figure: Figure, shortest: int = _SHORT) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import matplotlib as mpl
 from matplotlib.colors import ListedColormap, LogNorm, Normalize
 
+from orchestrator.pictures.axis_labels import label_short_scale
 from orchestrator.sanitize import printable
 
 if TYPE_CHECKING:
@@ -55,3 +56,5 @@ def add_colour_bar(panel: Axes, scale: ScalarMappable, described: str) -> None:
     bar = panel.figure.colorbar(scale, ax=panel, pad=0.02)
     bar.set_label(printable(described), parse_math=False)
     bar.outline.set_visible(False)
+    if isinstance(scale.norm, LogNorm):
+        label_short_scale(bar.ax.yaxis)

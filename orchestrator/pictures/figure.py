@@ -14,10 +14,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from orchestrator.errors import UsageError
-from orchestrator.pictures.axis_labels import SHORTEST, fit_labels
+from orchestrator.pictures.axis_labels import SHORTEST, fit_labels, label_short_scale
 from orchestrator.pictures.style import settings_of
 from orchestrator.sanitize import printable
 
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
 FORMATS: Final = ("png", "svg", "pdf")
 _PANEL: Final = (4.6, 3.3)  # inches
 COLUMNS: Final = 2
-_SHORT: Final = 2.0  # decades
 _NOTE: Final = 0.15
 _GAP: Final = 0.05  # inches between what stands below the panels
 _LOWEST: Final = 0.45  # inches, of a panel in which anything can be seen
@@ -210,12 +208,7 @@ def scale_as_asked(panel: Axes, look: Appearance) -> None:
         if not is_log:
             continue
         scale("log", nonpositive="clip")
-        least, most = axis.get_view_interval()
-        if least > 0 and math.log10(most / least) < _SHORT:
-            # Powers of ten alone would leave one label or none.
-            axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-            axis.set_minor_locator(NullLocator())
+        label_short_scale(axis)
 
 
 def missing_characters(figure: Figure) -> str:

@@ -30,6 +30,8 @@ _LONGEST: Final = 18
 _CELL: Final = (0.62, 0.42)  # inches
 _LARGEST: Final = (16.0, 12.0)
 _FRAME: Final = (2.6, 1.1)
+_FILLED: Final = 0.92  # of the width of a cell, at most
+_SMALLEST: Final = 4.0  # points
 
 
 def draw_heat_maps(
@@ -57,7 +59,22 @@ def draw_heat_maps(
         if look.size is None:
             _fit(figure, panels, heat)
         add_notes(figure, caption.notes, look)
+        if look.size is not None:
+            _fit_numbers(figure, panels, len(heat.across))
     return figure
+
+
+def _fit_numbers(figure: Figure, panels: Sequence[Axes], columns: int) -> None:
+    """Make the numbers in the cells as small as these need, or leave them out if nobody could read them."""
+    figure.draw_without_rendering()
+    for panel in panels:
+        width = panel.get_window_extent().width / columns
+        widest = max((text.get_window_extent().width for text in panel.texts), default=0.0)
+        for text in [*panel.texts] if widest > _FILLED * width else ():
+            size = float(text.get_fontsize()) * _FILLED * width / widest
+            text.set_fontsize(size)
+            if size < _SMALLEST:
+                text.remove()
 
 
 def _fit(figure: Figure, panels: Sequence[Axes], heat: Heat) -> None:

@@ -176,6 +176,23 @@ def test_model_that_is_switched_by_a_callback_resumes_as_it_was(
     )
 
 
+@pytest.mark.parametrize("kind", ["Merging", "Registering", "Dora"])
+def test_interval_of_checkpoints_changes_no_result(
+    make_run: MakeRun, train: Train, kind: str
+) -> None:
+    """Also where the best iteration is one that is kept in memory only."""
+    found = []
+    for every in (1, 2, 3, 10):
+        best = {"metric": "train/loss", "mode": "max", "every": every}
+        model = {"_target_": f"odd_modules.{kind}"}
+        train(run_dir := make_run(f"every-{every}", model=model, checkpoint=best))
+        samples, targets = Tiny().test[:]
+        loss = nn.functional.cross_entropy(trainer.load(run_dir)(samples), targets).item()
+        found.append((results_of(run_dir)["test"], results_of(run_dir)["digest"], loss))
+    assert all(each == found[0] for each in found)
+    assert found[0][2] == pytest.approx(found[0][0]["test/loss"])
+
+
 class Ending:
     """Interrupts the test, once."""
 

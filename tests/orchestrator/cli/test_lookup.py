@@ -26,6 +26,8 @@ def test_any_beginning_that_only_one_run_has_names_it(name: str) -> None:
         ("zz", "no run ID starts with 'zz'. orch status lists the runs."),
         ("", "no run ID starts with ''"),
         ("seed=0", "no run ID starts with 'seed=0'"),
+        ("8d7c", "no run ID starts with '8d7c'. Did you mean 8d70000000000000?"),
+        ("0000", "no run ID starts with '0000'. orch status lists the runs."),
     ],
 )
 def test_name_of_no_run_or_of_several_is_refused(name: str, message: str) -> None:

@@ -147,6 +147,8 @@ def test_templates_of_omegaconf_are_left_out() -> None:
     ("override", "why"),
     [
         ("lr", "it has no '='"),
+        ("5b33", "it has no '='"),
+        ("results/é", "it has no '='"),
         ("lr@a:b=1", "there is ':' in place of '='"),
         ("lr=a,", "its end is missing"),
         ("lr=,a", "',' does not fit there"),

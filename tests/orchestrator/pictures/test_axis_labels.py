@@ -3,7 +3,12 @@
 import pytest
 from matplotlib.figure import Figure
 
-from orchestrator.pictures.axis_labels import break_label, fit_labels, name_axes
+from orchestrator.pictures.axis_labels import (
+    break_label,
+    fit_labels,
+    label_short_scale,
+    name_axes,
+)
 from orchestrator.pictures.colour_scale import add_colour_bar
 from orchestrator.pictures.figure import drawing, new_panels
 from orchestrator.pictures.style import Appearance
@@ -66,3 +71,16 @@ def test_label_is_broken_after_separators(text: str, longest: int, broken: str) 
     found = break_label(text, longest)
     assert found == broken
     assert all(len(line) <= longest for line in found.split("\n"))
+
+
+@pytest.mark.parametrize(("most", "labels"), [(6.0, ["1", "2", "5"]), (1e6, [])])
+def test_short_logarithmic_scale_has_more_labels_than_powers_of_ten(
+    most: float, labels: list[str]
+) -> None:
+    panel = Figure().subplots()
+    panel.set_xscale("log")
+    panel.set_xlim(0.9, most)
+    label_short_scale(panel.xaxis)
+    shown = [label.get_text() for label in panel.get_xticklabels()]
+    assert [text for text in shown if text in labels] == labels
+    assert any("$" in text for text in shown) is not bool(labels)

@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import pytest
 from matplotlib.patches import Rectangle
 
 from orchestrator.pictures.figure import Caption, render
@@ -51,3 +52,14 @@ def test_no_character_of_a_value_has_a_meaning() -> None:
     points = [{"a": text, "b": other} for text in HOSTILE for other in HOSTILE]
     heat = heat_of(table(*points), "a", "b")
     render(draw_heat_maps(heat, ("a", "b"), METRIC, Caption(), Appearance()), "svg", Appearance())
+
+
+@pytest.mark.parametrize(("columns", "are_shown"), [(8, True), (60, False)])
+def test_numbers_stay_within_their_cells(columns: int, *, are_shown: bool) -> None:
+    points = [{"a": n % 2, "b": n} for n in range(columns)]
+    heat = heat_of(table(*points, loss=[0.0528 + n for n in range(columns)]), "a", "b")
+    look = Appearance(size=(3.3, 2.5))
+    panel = draw_heat_maps(heat, ("a", "b"), METRIC, Caption(), look).axes[0]
+    widths = [text.get_window_extent().width for text in panel.texts]
+    assert bool(widths) is are_shown
+    assert max(widths, default=0) <= panel.get_window_extent().width / columns
