@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from orchestrator.planning.results_table import ResultsTable, Row
 
 TOP: Final = 7  # lines of different colours
+_MOST_TOLD_APART: Final = 1000  # rows from which the labels tell those that are drawn
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,9 @@ def draw_learning_curves(
     scales = {} if look.log_y else scales_without_diverged(lines)
     notes = list(notes_on_curves(lines, scales, compared, found, look.band))
     more = _more(len(compared.rows) - len(rows), len(drawable) - len(rows))
-    figure = draw_curves(lines, scales, Caption(notes, more), look)
+    shown = {id(row) for row in rows}
+    left = [row.overrides for row in compared.rows[:_MOST_TOLD_APART] if id(row) not in shown]
+    figure = draw_curves(lines, scales, Caption(notes, more, left), look)
     return Picture(figure, "curves", metrics, rows, notes)
 
 
@@ -151,7 +154,10 @@ def _draw_against_axis(
     notes = list(notes_on_results(compared, metrics, found, band))
     described = {metric: describe_metric(metric, found.step) for metric in metrics}
     more = _more(len(lines) - len(drawn), len(lines) - len(drawn))
-    figure = draw_against_axis(drawn, options.x, described, Caption(notes, more), look_of(options))
+    caption = Caption(
+        notes, more, [line.overrides for line in lines[len(drawn) :][:_MOST_TOLD_APART]]
+    )
+    figure = draw_against_axis(drawn, options.x, described, caption, look_of(options))
     rows = [row for line in drawn for _, row in line.points]
     return Picture(figure, "x", metrics, rows, notes)
 

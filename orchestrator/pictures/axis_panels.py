@@ -55,7 +55,7 @@ def draw_against_axis(
     """
     with drawing(look):
         figure, panels = new_panels(len(metrics), look)
-        labels = labels_of([line.overrides for line in lines])
+        labels = labels_of([*(line.overrides for line in lines), *caption.others])[: len(lines)]
         entries: list[tuple[object, str]] = []
         for panel, (metric, described) in zip(panels, metrics.items(), strict=True):
             name_axes(panel, axis, described)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from orchestrator.grid.config_values import Value
     from orchestrator.pictures.figure import Caption
     from orchestrator.pictures.style import Appearance, LineStyle
     from orchestrator.planning.curve_scale import CurveScale
@@ -62,15 +63,17 @@ def draw_curves(
             if scale := scales.get(metric):
                 margin = _MARGIN * (scale.greatest - scale.least)
                 panel.set_ylim(scale.least - margin, scale.greatest + margin)
-        add_legend(figure, _entries(list(lines.values()), look), caption.more, look)
+        add_legend(figure, _entries(list(lines.values()), caption.others, look), caption.more, look)
         add_notes(figure, caption.notes, look)
     return figure
 
 
-def _entries(panels: Sequence[Sequence[Line]], look: Appearance) -> list[tuple[Line2D, str]]:
+def _entries(
+    panels: Sequence[Sequence[Line]], others: Sequence[Mapping[str, Value]], look: Appearance
+) -> list[tuple[Line2D, str]]:
     """Return what the legend shows for each row: its style, label and number of runs."""
     rows = [line.row for line in panels[0]]
-    labels = labels_of([row.overrides for row in rows])
+    labels = labels_of([*(row.overrides for row in rows), *others])[: len(rows)]
     are_single = all(row.runs == 1 for row in rows)
     entries = []
     for place, (row, label) in enumerate(zip(rows, labels, strict=True)):

@@ -21,7 +21,7 @@ from orchestrator.pictures.style import settings_of
 from orchestrator.sanitize import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from matplotlib.legend import Legend
     from matplotlib.transforms import Bbox
 
+    from orchestrator.grid.config_values import Value
     from orchestrator.pictures.style import Appearance
 
 FORMATS: Final = ("png", "svg", "pdf")
@@ -53,10 +54,14 @@ _WITHOUT_DATES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Caption:
-    """What is told beside a picture: notes below it, and what the legend says of rows not drawn."""
+    """What is told beside a picture: notes below it, and what the legend says of rows not drawn.
+
+    ``others`` are the values of these rows on their axes, from which labels tell the drawn ones.
+    """
 
     notes: Sequence[str] = ()
     more: str = ""
+    others: Sequence[Mapping[str, Value]] = ()
 
 
 @contextmanager

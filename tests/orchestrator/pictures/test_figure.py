@@ -142,6 +142,14 @@ def test_legend_below_has_as_many_columns_as_there_is_room_for(width: float, row
     assert legend.get_window_extent().x1 <= figure.bbox.x1
 
 
+def test_labels_tell_the_drawn_rows_from_the_others() -> None:
+    others = [{"lr": 1, "width": 1}, {"lr": 2, "width": 1}]
+    drawn = {"loss": lines({"lr": 1, "width": 0}, {"lr": 2, "width": 0})}
+    figure = draw_curves(drawn, {}, Caption(more="and 2 more rows", others=others), Appearance())
+    texts = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert texts == ["lr=1  width=0", "lr=2  width=0", "and 2 more rows"]
+
+
 def test_legend_covers_no_data() -> None:
     """It stands beside the panels, also with 30 rows."""
     look = Appearance()

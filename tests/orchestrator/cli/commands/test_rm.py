@@ -40,6 +40,10 @@ def test_live_run_is_never_removed(grid: Grid, output: Callable[[], str]) -> Non
     live, gone = grid.make(0.1, 0, record=Record.RUNNING), grid.make(0.2, 0)
     lock = live.lock.open()
     fcntl.flock(lock, fcntl.LOCK_EX)
+    assert grid.orch("rm", live.run_id) == 0
+    assert "It is running: nothing would be removed." in output()
+    assert grid.orch("rm", live.run_id, gone.run_id) == 0
+    assert "1 of these 2 runs would be removed, not the one that is running: --yes" in output()
     assert grid.orch("rm", live.run_id, gone.run_id, "--yes") == 3
     os.close(lock)
     said = output()
