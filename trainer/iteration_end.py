@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from trainer import ranks
-from trainer.checkpoints.state import Resumable, models_of, module_states, saving, state_of
+from trainer.checkpoints.state import Resumable, module_states, saving
 from trainer.early_checks import MEASURED, check_numbers
 from trainer.errors import Stopped, TrainingPaused
 from trainer.run_files import Progress, say
 from trainer.state_digest import digest_of
-from trainer.switched_modules import return_to_training
 
 if TYPE_CHECKING:
     from trainer.checkpoints.background_writer import Recorder
     from trainer.state_rehearsal import Rehearsal
     from trainer.unsaved_state import UnsavedState
-
-    State = dict[str, Any]
 
 
 class Saving(Resumable, Protocol):
@@ -73,18 +70,17 @@ def end_iteration(
     )
     with saving(trainer) as state:
         trainer.rehearsal.tell()
-        recorder.record(progress, state, history.best_iteration)
+        recorder.record(progress, state, history.best_iteration, is_over=_is_over(trainer))
     shown = "  ".join(f"{key} {float(value):.4g}" for key, value in metrics.items())
     say(f"iteration {iteration} of {iterations}: {shown}")
     if progress.stopped_early:
         say(f"stopped early: {progress.stopped_early}")
 
 
-def _state_in_training(trainer: Saving) -> State:
-    """Return the state as that with which the next iteration would begin: its modules are in training mode."""
-    for _, each in models_of(trainer):
-        return_to_training(each)
-    return state_of(trainer)
+def _is_over(trainer: Saving) -> bool:
+    """Return whether the run was asked to stop, or to pause after the iteration that it has completed."""
+    trainer.stop_requested = ranks.is_any(trainer.stop_requested)
+    return trainer.stop_requested or trainer.iteration >= trainer.stop_after
 
 
 def stop_if_asked(
@@ -102,10 +98,9 @@ def stop_if_asked(
         Stopped: If the run was asked to stop.
         TrainingPaused: If it has the iterations after which it was asked to pause.
     """
-    trainer.stop_requested = ranks.is_any(trainer.stop_requested)
-    is_pause = trainer.iteration >= trainer.stop_after and not is_over
-    if trainer.stop_requested or is_pause:
-        recorder.complete(lambda: _state_in_training(trainer))
+    if _is_over(trainer) and (trainer.stop_requested or not is_over):
+        with saving(trainer) as state:  # it was asked a moment ago
+            recorder.complete(state)
         after = f"after iteration {trainer.iteration} of {iterations}, as asked"
         raise (
             Stopped(f"stopped {after}")

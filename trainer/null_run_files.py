@@ -37,7 +37,14 @@ class SilentOutputs(Outputs):
 class SilentRecorder(Recorder):
     """Saves nothing."""
 
-    def record(self, progress: Progress, state: Callable[[], Any], best: int | None) -> None:
+    def record(
+        self,
+        progress: Progress,
+        state: Callable[[], Any],
+        best: int | None,
+        *,
+        is_over: bool = False,
+    ) -> None:
         """Do nothing."""
 
     def complete(self, state: Callable[[], Any]) -> None:

@@ -8,14 +8,19 @@ back afterwards: a training that goes on makes the rest from the same state, and
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from torch import nn
 
-from trainer.seeding import restore_rng_state, rng_state
+from trainer.seeding import restore_rng_state, rng_state, seed_everything
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+
+_SEED: Final = (
+    0,
+    "modes",
+)  # with which modules are switched back, by a run that goes on and a resumed one
 
 
 def modes_of(module: nn.Module) -> dict[str, bool]:
@@ -35,7 +40,7 @@ def switch_to(module: nn.Module, modes: Mapping[str, bool]) -> None:
         around = wanted.get(name.rpartition(".")[0], modes.get("", module.training))
         wanted[name] = modes.get(name, around)
         if part.training is not wanted[name]:
-            part.train() if wanted[name] else part.eval()
+            part.train(True) if wanted[name] else part.eval()
     # A part in two places was switched with the later one of them, too.
     for name, part in module.named_modules():
         if part.training is not wanted.get(name, part.training):
@@ -46,25 +51,26 @@ def switch_to(module: nn.Module, modes: Mapping[str, bool]) -> None:
 def as_trained(*modules: nn.Module) -> Iterator[None]:
     """Switch modules that may change for evaluations to training within the block.
 
-    What they draw from the random generators meanwhile, they draw again later.
+    What they draw meanwhile from the random generators of PyTorch, NumPy and Python, they draw again later.
     """
     before = [(each, modes_of(each)) for each in modules if _is_changed(each)]
     random = rng_state() if before else None
     try:
         for each, _ in before:
-            each.train()
+            each.train(True)
         yield
     finally:
-        for each, modes in before:
-            switch_to(each, modes)
         if random is not None:
+            seed_everything(*_SEED)
+            for each, modes in before:
+                switch_to(each, modes)
             restore_rng_state(random)
 
 
 def return_to_training(module: nn.Module) -> None:
     """Switch a module that may change for evaluations to training."""
     if _is_changed(module):
-        module.train()
+        module.train(True)
 
 
 def load_as_saved(
@@ -80,7 +86,10 @@ def load_as_saved(
     if modes is not None:
         return_to_training(module)
         load()
+        random = rng_state()
+        seed_everything(*_SEED)
         switch_to(module, modes)
+        restore_rng_state(random)
         return
     is_changed = may_change(module)
     try:
@@ -92,7 +101,7 @@ def load_as_saved(
         module.eval()
     load()
     if is_changed:
-        module.train()
+        module.train(True)
         module.eval()  # what it makes of the weights
         load()
 

@@ -16,11 +16,13 @@ from odd_modules import (
     Registering,
     Replacing,
 )
+from omegaconf import OmegaConf
 from run_files import results_of
 from torch import nn
 from user_modules import Interrupted, Tiny
 
 import trainer
+from trainer.errors import TrainingPaused
 from trainer.switched_modules import (
     as_trained,
     load_as_saved,
@@ -28,6 +30,7 @@ from trainer.switched_modules import (
     return_to_training,
     switch_to,
 )
+from trainer.trainer import ModularTaskTrainer
 
 if TYPE_CHECKING:
     from run_files import Interrupt, MakeRun, Train
@@ -159,7 +162,7 @@ def test_other_models_are_not_switched() -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", ["Sampling", "Dora", "Registering", "Counting", "Anchored", "HeadOnly"]
+    "kind", ["Sampling", "Dora", "Registering", "Counting", "Anchored", "HeadOnly", "Passing"]
 )
 @pytest.mark.parametrize("every", [1, 2])
 def test_model_that_is_switched_by_a_callback_resumes_as_it_was(
@@ -174,6 +177,24 @@ def test_model_that_is_switched_by_a_callback_resumes_as_it_was(
     assert criterion(model(samples), targets).item() == pytest.approx(
         results_of(broken)["test"]["test/loss"]
     )
+
+
+@pytest.mark.parametrize("kind", ["Merging", "Counting", "Anchored", "Passing", "Drawing"])
+def test_run_that_is_stopped_between_two_checkpoints_ends_as_if_it_was_not(
+    make_run: MakeRun, train: Train, kind: str
+) -> None:
+    """Its state would not have been saved otherwise."""
+    changes = {"model": {"_target_": f"odd_modules.{kind}"}, "checkpoint": {"every": 3}}
+    train(whole := make_run("whole", **changes))
+    stopped = make_run("stopped", **changes)
+    config: Any = OmegaConf.to_container(OmegaConf.load(stopped / "config.yaml"))
+    first = ModularTaskTrainer(config, stopped)
+    first.stop_after = 1
+    with pytest.raises(TrainingPaused):
+        first.train()
+    train(stopped)
+    for part in ("digest", "test", "best", "final"):
+        assert results_of(stopped)[part] == results_of(whole)[part], part
 
 
 @pytest.mark.parametrize("kind", ["Merging", "Registering", "Dora"])
@@ -206,7 +227,13 @@ class Ending:
 
 @pytest.mark.parametrize("tested", ["best", "last"])
 @pytest.mark.parametrize(
-    ("role", "kind"), [("model", "Folding"), ("model", "HeadOnly"), ("criterion", "FoldingLoss")]
+    ("role", "kind"),
+    [
+        ("model", "Folding"),
+        ("model", "HeadOnly"),
+        ("model", "Drawing"),
+        ("criterion", "FoldingLoss"),
+    ],
 )
 def test_interrupted_test_has_the_same_result(
     make_run: MakeRun, train: Train, tested: str, role: str, kind: str

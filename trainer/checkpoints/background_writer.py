@@ -64,19 +64,27 @@ class Recorder:
         if kind is None or issubclass(kind, Stopped):
             self.wait()
 
-    def record(self, progress: Progress, state: Callable[[], State], best: int | None) -> None:
+    def record(
+        self,
+        progress: Progress,
+        state: Callable[[], State],
+        best: int | None,
+        *,
+        is_over: bool = False,
+    ) -> None:
         """Queue an iteration to be written, and return before it is on the disk.
 
         Args:
             progress: The iteration; if it is saved, it is published only once the checkpoint is.
             state: Returns the state, which may change as soon as this method returns.
             best: The best iteration so far, including this one.
+            is_over: Whether the process ends after it, so that it is saved in any case.
 
         Raises:
             CheckpointError: If the state has a value that cannot be loaded safely.
             OSError: If an earlier iteration could not be written.
         """
-        if self._schedule.is_due(progress.iteration) or progress.is_last:
+        if self._schedule.is_due(progress.iteration) or progress.is_last or is_over:
             self._save(progress, state(), best)
             return
         if best == progress.iteration:

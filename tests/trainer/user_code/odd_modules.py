@@ -92,6 +92,45 @@ class Registering(Generating, nn.Module):
         return outputs
 
 
+class Passing(nn.Sequential):
+    """Have a part whose `train()` has no default, drop out, and be called between the iterations."""
+
+    def __init__(self) -> None:
+        super().__init__(nn.Linear(6, 4), Inner(), nn.BatchNorm1d(4), nn.Linear(4, 2))
+
+    def cb_on_iteration_begin(self, *_: object) -> None:
+        """Call it."""
+        self(torch.ones(2, 6))
+
+
+class Inner(nn.Dropout):
+    """Pass the mode on."""
+
+    def train(self, mode: bool) -> "Inner":  # type: ignore[override]  # noqa: FBT001 - what is tested
+        """Switch it."""
+        return super().train(mode)
+
+
+class Drawing(nn.Module):
+    """Draw the inputs of an evaluation when it is switched to it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(6, 2)
+        self.mask = torch.ones(6)
+
+    def train(self, mode: bool = True) -> "Drawing":  # noqa: FBT001, FBT002 - as above
+        """Draw the inputs."""
+        if mode is not self.training:
+            self.mask = torch.ones(6) if mode else (torch.rand(6) < 0.7).float()
+        return super().train(mode)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the logits."""
+        outputs: Tensor = self.layer(x * self.mask)
+        return outputs
+
+
 class Anchored(nn.Module):
     """Stay near the weights with which an iteration begins, and on some of the inputs, drawn for it."""
 
