@@ -43,8 +43,11 @@ def switch_to(module: nn.Module, modes: Mapping[str, bool]) -> None:
             part.train(True) if wanted[name] else part.eval()
     # A part in two places was switched with the later one of them, too.
     for name, part in module.named_modules():
-        if part.training is not wanted.get(name, part.training):
-            part.training = wanted[name]
+        mode = wanted.get(name, part.training)
+        if part.training is not mode and _has_own_way(part):
+            part.train(True) if mode else part.eval()
+        elif part.training is not mode:
+            part.training = mode  # without what is in it
 
 
 @contextmanager
@@ -108,13 +111,19 @@ def load_as_saved(
 
 def may_change(module: nn.Module) -> bool:
     """Return whether a module or a part of it has its own way to be switched."""
-    return any(
-        getattr(method, "__func__", None) is not own
-        for each in module.modules()
-        for method, own in ((each.train, nn.Module.train), (each.eval, nn.Module.eval))
-    )
+    return any(_has_own_way(each) for each in module.modules())
 
 
 def _is_changed(module: nn.Module) -> bool:
-    """Return whether a module may have changed: it may change, and a part of it is in evaluation mode."""
-    return not all(each.training for each in module.modules()) and may_change(module)
+    """Return whether a module may have changed: a part in evaluation mode has its own way to be switched.
+
+    Not if its own way keeps other parts in this mode, as frozen norms.
+    """
+    return any(not each.training and _has_own_way(each) for each in module.modules())
+
+
+def _has_own_way(part: nn.Module) -> bool:
+    return any(
+        getattr(method, "__func__", None) is not own
+        for method, own in ((part.train, nn.Module.train), (part.eval, nn.Module.eval))
+    )

@@ -44,6 +44,7 @@ WAYS: dict[str, dict[str, Any]] = {
     },
     "float16": {"precision": "float16"},
     "average": {"ema": {"decay": 0.9}},
+    "drawing": {"model": {"_target_": "odd_modules.DrawingAlways"}},
     "adversaries": {
         "model": {
             "_target_": "adversaries.Adversaries",
@@ -82,6 +83,18 @@ def test_optimizer_whose_parameters_were_all_frozen_within_an_iteration_goes_on(
     frozen = {"_target_": "changing_modules.TwoPhases", "step": 1}
     sabotaged = {"role": "data", "by": "user_modules.FragileTiny", "curriculum": frozen}
     interrupt("late_step_end", 1, checkpoint=EACH, **sabotaged)
+
+
+@pytest.mark.parametrize("model", ["DrawingAlways", "Merging"])
+def test_how_often_it_is_saved_changes_no_result(
+    make_run: MakeRun, train: Train, model: str
+) -> None:
+    digests = []
+    for name, checkpoint in (("never", {}), ("often", EACH)):
+        changes = {"model": {"_target_": f"odd_modules.{model}"}, "checkpoint": checkpoint}
+        train(run_dir := make_run(name, **changes))
+        digests.append(results_of(run_dir)["digest"])
+    assert digests[0] == digests[1]
 
 
 def test_curriculum_that_restricts_the_samples_goes_on(interrupt: Interrupt) -> None:

@@ -141,6 +141,21 @@ def test_modes_are_those_of_each_part() -> None:
     ]
 
 
+def test_part_in_two_places_is_switched_by_its_own_method() -> None:
+    shared = Merging()
+    model = nn.ModuleDict({"encoder": nn.Sequential(shared), "teacher": nn.Sequential(shared)})
+    with torch.no_grad():
+        shared.up.fill_(1.0)
+    model["teacher"].eval()
+    model["encoder"].train()
+    before = shared.frozen.weight.clone()
+    modes = modes_of(model)
+    model.train()
+    switch_to(model, modes)
+    assert modes_of(model) == modes
+    torch.testing.assert_close(shared.frozen.weight, before)
+
+
 def test_modes_of_parts_that_are_gone_are_no_matter() -> None:
     switch_to(model := nn.Linear(1, 1), {"": False, "gone": True})
     assert not model.training

@@ -131,6 +131,26 @@ class Drawing(nn.Module):
         return outputs
 
 
+class DrawingAlways(nn.Sequential):
+    """Draw the inputs whenever it is told to be in training, and keep a norm in evaluation mode."""
+
+    def __init__(self) -> None:
+        super().__init__(nn.BatchNorm1d(6), nn.Linear(6, 2))
+        self.mask = torch.ones(6)
+
+    def train(self, mode: bool = True) -> "DrawingAlways":  # noqa: FBT001, FBT002 - as above
+        """Draw the inputs."""
+        self.mask = (torch.rand(6) < 0.7).float() if mode else torch.ones(6)
+        super().train(mode)
+        self[0].eval()
+        return self
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the logits."""
+        outputs: Tensor = super().forward(x * self.mask)
+        return outputs
+
+
 class Anchored(nn.Module):
     """Stay near the weights with which an iteration begins, and on some of the inputs, drawn for it."""
 
