@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from trainer.checkpoints.state import Resumable, restore_within, saving
+from trainer.checkpoints.state import Resumable, restore_within, state_of
 from trainer.checkpoints.within_iteration import WithinIteration
 from trainer.errors import Stopped
 from trainer.interval import Schedule
@@ -84,17 +84,15 @@ class IterationInProgress:
             return
         self._trainer.unsaved.tell()
         self._recorder.wait_for_extra()
-        random = rng_state()
-        with saving(self._trainer) as state:
-            snapshot = self._store.take(
-                {
-                    "iteration": iteration,
-                    "steps": steps,
-                    "losses": losses.state_dict(),
-                    "random": random,
-                    "trainer": state(),
-                }
-            )
+        snapshot = self._store.take(
+            {
+                "iteration": iteration,
+                "steps": steps,
+                "losses": losses.state_dict(),
+                "random": rng_state(),
+                "trainer": state_of(self._trainer),  # its modules are in training mode
+            }
+        )
         self._recorder.record_extra(lambda: self._store.write(iteration, snapshot))
         if is_asked:
             self._recorder.wait_for_extra()

@@ -17,10 +17,8 @@ from trainer.seeding import restore_rng_state, rng_state, seed_everything
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-_SEED: Final = (
-    0,
-    "modes",
-)  # with which modules are switched back, by a run that goes on and a resumed one
+# With which modules are switched back, by a run that goes on as by a resumed one.
+_SEED: Final = (0, "modes")
 
 
 def modes_of(module: nn.Module) -> dict[str, bool]:
@@ -70,12 +68,6 @@ def as_trained(*modules: nn.Module) -> Iterator[None]:
             restore_rng_state(random)
 
 
-def return_to_training(module: nn.Module) -> None:
-    """Switch a module that may change for evaluations to training."""
-    if _is_changed(module):
-        module.train(True)
-
-
 def load_as_saved(
     module: nn.Module, load: Callable[[], object], modes: Mapping[str, bool] | None
 ) -> None:
@@ -87,7 +79,8 @@ def load_as_saved(
         modes: As `modes_of` returned them. None: an earlier version saved the state, in evaluation mode.
     """
     if modes is not None:
-        return_to_training(module)
+        if may_change(module):  # one that was just built may keep parts in evaluation mode then
+            module.train(True)
         load()
         random = rng_state()
         seed_everything(*_SEED)

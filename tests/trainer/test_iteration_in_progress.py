@@ -85,7 +85,7 @@ def test_optimizer_whose_parameters_were_all_frozen_within_an_iteration_goes_on(
     interrupt("late_step_end", 1, checkpoint=EACH, **sabotaged)
 
 
-@pytest.mark.parametrize("model", ["DrawingAlways", "Merging"])
+@pytest.mark.parametrize("model", ["DrawingAlways", "KeptBackbone"])
 def test_how_often_it_is_saved_changes_no_result(
     make_run: MakeRun, train: Train, model: str
 ) -> None:

@@ -125,7 +125,7 @@ def test_best_weights_that_are_gone_are_not_replaced_by_others(
         trainer.load(run_dir)
 
 
-@pytest.mark.parametrize("kind", ["NothingReturned", "FoldingInEval"])
+@pytest.mark.parametrize("kind", ["NothingReturned", "FoldingInEval", "KeptBackbone"])
 def test_model_with_its_own_way_to_be_switched_is_the_one_that_was_tested(
     make_run: MakeRun, train: Train, kind: str
 ) -> None:

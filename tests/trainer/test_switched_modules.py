@@ -12,6 +12,7 @@ from odd_modules import (
     Folding,
     FoldingInEval,
     HeadOnly,
+    KeptBackbone,
     Merging,
     Registering,
     Replacing,
@@ -27,7 +28,6 @@ from trainer.switched_modules import (
     as_trained,
     load_as_saved,
     modes_of,
-    return_to_training,
     switch_to,
 )
 from trainer.trainer import ModularTaskTrainer
@@ -46,7 +46,7 @@ def trained(model: nn.Module) -> nn.Module:
     return model.eval()
 
 
-KINDS = [Merging, Folding, FoldingInEval, Replacing, Dora, HeadOnly, Anchored]
+KINDS = [Merging, Folding, FoldingInEval, Replacing, Dora, HeadOnly, Anchored, KeptBackbone]
 
 
 def is_alike(one: nn.Module, other: nn.Module) -> bool:
@@ -170,14 +170,21 @@ def test_other_models_are_not_switched() -> None:
     with as_trained(folding):
         assert folding.training
     assert not folding.training
-    return_to_training(folding)
-    assert folding.training
-    return_to_training(model)
     assert not model.training
 
 
 @pytest.mark.parametrize(
-    "kind", ["Sampling", "Dora", "Registering", "Counting", "Anchored", "HeadOnly", "Passing"]
+    "kind",
+    [
+        "Sampling",
+        "Dora",
+        "Registering",
+        "Counting",
+        "Anchored",
+        "HeadOnly",
+        "Passing",
+        "KeptBackbone",
+    ],
 )
 @pytest.mark.parametrize("every", [1, 2])
 def test_model_that_is_switched_by_a_callback_resumes_as_it_was(
@@ -247,6 +254,7 @@ class Ending:
         ("model", "Folding"),
         ("model", "HeadOnly"),
         ("model", "Drawing"),
+        ("model", "KeptBackbone"),
         ("criterion", "FoldingLoss"),
     ],
 )

@@ -110,14 +110,16 @@ def module_states(trainer: Resumable) -> State:
     return states
 
 
-def restore(trainer: Resumable, saved: Saved) -> None:
+def restore(trainer: Resumable, saved: Saved, *, is_within: bool = False) -> None:
     """Restore the trainer, bit by bit, to where `state_of` was called.
 
     Tensors that were on a GPU are moved to the trainer's device, one module after the other.
+
+    ``is_within``: the iteration has begun, for which the modules were switched.
     """
     state = saved.state
     trainer.iteration = state["iteration"]
-    restore_modules(trainer, saved)
+    restore_modules(trainer, saved, is_within=is_within)
     if "frozen" in state:  # an earlier version did not save it
         for name, parameter in _parameters(trainer):
             parameter.requires_grad_(name not in state["frozen"])
@@ -138,11 +140,11 @@ def restore_within(trainer: Resumable, saved: Saved) -> None:
     """Restore the trainer to a step of the iteration that it has begun."""
     within = replace(saved, state=saved.state["trainer"])
     changes = trainer.environment_changes, trainer.numbers_before
-    restore(trainer, within)
+    restore(trainer, within, is_within=True)
     trainer.environment_changes, trainer.numbers_before = changes
 
 
-def restore_modules(trainer: Resumable, saved: Saved) -> None:
+def restore_modules(trainer: Resumable, saved: Saved, *, is_within: bool = False) -> None:
     """Restore the state of every module.
 
     Raises:
@@ -151,7 +153,7 @@ def restore_modules(trainer: Resumable, saved: Saved) -> None:
     modes = saved.state.get("modes", {"model": None})  # an earlier version did not save them
     for role, module in _stateful(trainer).items():
         load = partial(_restore_one, role, module, saved.state["modules"], saved, trainer.device)
-        if isinstance(module, nn.Module) and role in modes:
+        if isinstance(module, nn.Module) and role in modes and not is_within:
             load_as_saved(module, load, modes[role])
         else:
             load()

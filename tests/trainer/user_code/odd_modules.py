@@ -131,6 +131,20 @@ class Drawing(nn.Module):
         return outputs
 
 
+class KeptBackbone(nn.Sequential):
+    """Keep the first part, which merges an update, in evaluation mode, whatever the mode."""
+
+    def __init__(self) -> None:
+        super().__init__(Merging(), nn.Linear(2, 2))
+        nn.init.ones_(self[0].up)
+
+    def train(self, mode: bool = True) -> "KeptBackbone":  # noqa: FBT001, FBT002 - as above
+        """Keep it."""
+        super().train(mode)
+        self[0].eval()
+        return self
+
+
 class DrawingAlways(nn.Sequential):
     """Draw the inputs whenever it is told to be in training, and keep a norm in evaluation mode."""
 
