@@ -79,12 +79,6 @@ def begin_with_weights(model: nn.Module, settings: InitSettings) -> None:
         return
     source = Path(settings.path)
     _check_content(source, settings.digest)
-    lazy = [name for name, each in model.state_dict().items() if is_lazy(each)]
-    if lazy:
-        raise ConfigError(
-            f"init_from: {lazy[0]} has no shape before the first step. Give the layer its sizes, or call"
-            " the model once in cb_on_train_begin."
-        )
     weights, averaged, is_merged = _read_run(source) if source.is_dir() else _read_file(source)
     fit = fit_weights(model, weights, settings.prefix)
     if not fit.weights:
@@ -140,6 +134,9 @@ def fit_weights(model: nn.Module, weights: Weights, prefix: str = "") -> Fit:
         model: The model.
         weights: The weights, by name.
         prefix: What the names begin with that are meant; the model has them without it.
+
+    Raises:
+        ConfigError: If a layer of the model has no shape yet, which could take any.
     """
     own = {name: value for name, value in model.state_dict().items() if isinstance(value, Tensor)}
     tensors = {name: value for name, value in weights.items() if isinstance(value, Tensor)}
@@ -147,6 +144,11 @@ def fit_weights(model: nn.Module, weights: Weights, prefix: str = "") -> Fit:
     given = {name: tensors[there] for there, name in named.items() if name not in (None, there)}
     given |= {name: value for name, value in tensors.items() if named[name] == name}
     both = [name for name in own if name in given]
+    if lazy := next((name for name in both if is_lazy(own[name])), None):
+        raise ConfigError(
+            f"init_from: {lazy} has no shape before the first step. Give the layer its sizes, or call the"
+            " model once in cb_on_train_begin."
+        )
     fits = {name: given[name] for name in both if _kind(own[name]) == _kind(given[name])}
     return Fit(
         fits,

@@ -129,10 +129,14 @@ def test_weights_of_a_model_that_merges_are_taken_as_they_were_trained(
 
 def test_layer_without_a_shape_is_refused(tmp_path: Path) -> None:
     """It would take any, also that of another number of classes."""
-    torch.save(nn.Linear(6, 2).state_dict(), tmp_path / "x.pt")
+    first, path = nn.Linear(6, 6), tmp_path / "x.pt"
     model = nn.Sequential(nn.Linear(6, 6), nn.LazyLinear(2))
+    torch.save(nn.Sequential(first, nn.Linear(6, 5)).state_dict(), path)
     with pytest.raises(TrainerError, match=r"^init_from: 1\.weight has no shape before"):
-        begin(tmp_path / "x.pt", model)
+        begin(path, model)
+    torch.save(nn.Sequential(first).state_dict(), path)
+    begin(path, model)  # it has nothing for that layer
+    assert torch.equal(model[0].weight, first.weight)
 
 
 @pytest.mark.parametrize("mode", [True, False])
