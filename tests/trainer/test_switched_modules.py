@@ -201,6 +201,11 @@ def test_model_that_is_switched_by_a_callback_resumes_as_it_was(
     )
 
 
+def test_model_that_draws_for_its_evaluations_resumes_as_it_was(interrupt: Interrupt) -> None:
+    """With a generator of its own."""
+    interrupt("iteration_begin", 3, model={"_target_": "odd_modules.DrawingItself"})
+
+
 @pytest.mark.parametrize("kind", ["Merging", "Counting", "Anchored", "Passing", "Drawing"])
 def test_run_that_is_stopped_between_two_checkpoints_ends_as_if_it_was_not(
     make_run: MakeRun, train: Train, kind: str
@@ -254,6 +259,7 @@ class Ending:
         ("model", "Folding"),
         ("model", "HeadOnly"),
         ("model", "Drawing"),
+        ("model", "DrawingItself"),
         ("model", "KeptBackbone"),
         ("criterion", "FoldingLoss"),
     ],

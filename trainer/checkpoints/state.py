@@ -10,7 +10,6 @@ import inspect
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from torch import Tensor, nn
@@ -60,11 +59,14 @@ class Resumable(Protocol):
 def saving(trainer: Resumable) -> Iterator[Callable[[], State]]:
     """Switch modules that may change for evaluations to training in the block; yield what returns the state.
 
-    It has the modes that they had before, and get back.
+    It has the modes that they had before, and get back; what they draw meanwhile, they draw again later.
     """
-    modes = _modes_of(trainer)
-    with as_trained(*(each for _, each in models_of(trainer))):
-        yield lambda: {**state_of(trainer), "modes": modes}
+    models, drawn = dict(_models(trainer)), trainer.generators.state_dict()
+    modes = {role: modes_of(each) for role, each in models.items()}
+    with as_trained(*models.values()):
+        yield lambda: {**state_of(trainer), "modes": modes, "generators": drawn}
+        trainer.generators.load_state_dict(drawn)
+    trainer.generators.load_state_dict(drawn)
 
 
 def state_of(trainer: Resumable) -> State:
@@ -75,7 +77,6 @@ def state_of(trainer: Resumable) -> State:
     return {
         "iteration": trainer.iteration,
         "modules": module_states(trainer),
-        "modes": _modes_of(trainer),
         "frozen": [name for name, each in _parameters(trainer) if not each.requires_grad],
         "held": trainer.held.state_dict(),
         "batches": trainer.batches.state_dict(),
@@ -110,16 +111,15 @@ def module_states(trainer: Resumable) -> State:
     return states
 
 
-def restore(trainer: Resumable, saved: Saved, *, is_within: bool = False) -> None:
+def restore(trainer: Resumable, saved: Saved) -> None:
     """Restore the trainer, bit by bit, to where `state_of` was called.
 
     Tensors that were on a GPU are moved to the trainer's device, one module after the other.
-
-    ``is_within``: the iteration has begun, for which the modules were switched.
     """
     state = saved.state
     trainer.iteration = state["iteration"]
-    restore_modules(trainer, saved, is_within=is_within)
+    drawn = state.get("generators", {})
+    restore_modules(trainer, saved, drawn)
     if "frozen" in state:  # an earlier version did not save it
         for name, parameter in _parameters(trainer):
             parameter.requires_grad_(name not in state["frozen"])
@@ -131,29 +131,36 @@ def restore(trainer: Resumable, saved: Saved, *, is_within: bool = False) -> Non
     trainer.history.load_state_dict(state["history"])
     trainer.stopping.load_state_dict(state.get("stopping", {}))
     trainer.watch.is_read |= state.get("total_read", True)  # an earlier version did not watch
-    trainer.generators.load_state_dict(state.get("generators", {}))
+    trainer.generators.load_state_dict(drawn)
     trainer.environment_changes = state["environment_changes"]
     trainer.numbers_before = state.get("numbers_before", [])
 
 
 def restore_within(trainer: Resumable, saved: Saved) -> None:
     """Restore the trainer to a step of the iteration that it has begun."""
-    within = replace(saved, state=saved.state["trainer"])
+    # Its modules were switched when it began.
+    within = replace(saved, state={**saved.state["trainer"], "modes": {}})
     changes = trainer.environment_changes, trainer.numbers_before
-    restore(trainer, within, is_within=True)
+    restore(trainer, within)
     trainer.environment_changes, trainer.numbers_before = changes
 
 
-def restore_modules(trainer: Resumable, saved: Saved, *, is_within: bool = False) -> None:
+def restore_modules(trainer: Resumable, saved: Saved, drawn: State | None = None) -> None:
     """Restore the state of every module.
+
+    ``drawn``: the states of their generators, with which they are switched as they were saved.
 
     Raises:
         CheckpointError: If a state does not fit its module, because that changed during the training.
     """
     modes = saved.state.get("modes", {"model": None})  # an earlier version did not save them
     for role, module in _stateful(trainer).items():
-        load = partial(_restore_one, role, module, saved.state["modules"], saved, trainer.device)
-        if isinstance(module, nn.Module) and role in modes and not is_within:
+
+        def load(role: str = role, module: object = module) -> None:
+            _restore_one(role, module, saved.state["modules"], saved, trainer.device)
+            trainer.generators.load_state_dict(drawn or {})
+
+        if isinstance(module, nn.Module) and role in modes:
             load_as_saved(module, load, modes[role])
         else:
             load()
@@ -241,16 +248,11 @@ def _as_saved(loaded: Any, saved: Any, *, is_placed: bool) -> Any:  # noqa: ANN4
 
 def _parameters(trainer: Resumable) -> Iterator[tuple[str, Tensor]]:
     """Yield the parameters of all modules with their names: callbacks may freeze them, or no longer."""
-    for role, module in models_of(trainer):
+    for role, module in _models(trainer):
         yield from module.named_parameters(role)
 
 
-def _modes_of(trainer: Resumable) -> dict[str, dict[str, bool]]:
-    return {role: modes_of(each) for role, each in models_of(trainer)}
-
-
-def models_of(trainer: Resumable) -> Iterator[tuple[str, nn.Module]]:
-    """Yield the modules that have parameters and a mode, by their roles."""
+def _models(trainer: Resumable) -> Iterator[tuple[str, nn.Module]]:
     for role, module in trainer.stateful.items():
         if isinstance(module, nn.Module):
             yield role, module

@@ -131,6 +131,23 @@ class Drawing(nn.Module):
         return outputs
 
 
+class DrawingItself(Drawing):
+    """Draw them with a generator of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.generator = torch.Generator().manual_seed(1)
+
+    def train(self, mode: bool = True) -> "DrawingItself":  # noqa: FBT001, FBT002 - as above
+        """Draw the inputs."""
+        is_switched = mode is not self.training
+        super().train(mode)
+        if is_switched:
+            mask = torch.rand(6, generator=self.generator) < 0.7
+            self.mask = torch.ones(6) if mode else mask.float()
+        return self
+
+
 class KeptBackbone(nn.Sequential):
     """Keep the first part, which merges an update, in evaluation mode, whatever the mode."""
 
