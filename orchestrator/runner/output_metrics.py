@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 STEP: Final = "step"
 _LONGEST: Final = 4096  # characters of a line
 _MOST: Final = 1 << 16  # bytes of a piece of output; of a flood, the end counts
-_LIMIT: Final = 0.1  # seconds for a pattern on one line
+_LIMIT: Final = 0.1  # seconds of the processor for a pattern on one line: others may keep it busy
 _QUIET: Final = 1.0  # seconds until a point is written that may still be overwritten
 _LINE: Final = re.compile(rb"(?<![^\r\n])([^\r\n]*)(\r?\n|\r)")
 _AROUND: Final = ",;:()[]{}%"
@@ -253,21 +253,21 @@ def _search(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
     Raises:
         _TooSlowError: It took too long.
     """
-    signal.setitimer(signal.ITIMER_REAL, _LIMIT)
+    signal.setitimer(signal.ITIMER_VIRTUAL, _LIMIT)
     try:
         return pattern.search(text)
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
 
 
 @contextlib.contextmanager
 def _alarm() -> Iterator[None]:
     """Let the timer of ``_search`` interrupt it; the module ``re`` heeds signals."""
-    previous = signal.signal(signal.SIGALRM, _give_up)
+    previous = signal.signal(signal.SIGVTALRM, _give_up)
     try:
         yield
     finally:
-        signal.signal(signal.SIGALRM, previous)
+        signal.signal(signal.SIGVTALRM, previous)
 
 
 def _give_up(_number: int, _frame: FrameType | None) -> None:

@@ -1,14 +1,16 @@
 """Metrics are read from the output of a program, each step once, at a limited cost."""
 
 import json
+import signal
 import time
 from pathlib import Path
+from signal import ITIMER_REAL, ITIMER_VIRTUAL
 from typing import Any
 
 import pytest
 
 from orchestrator.rundir.run_metrics import read_last_iteration
-from orchestrator.runner.output_metrics import OutputMetrics
+from orchestrator.runner.output_metrics import OutputMetrics, _search
 
 EPOCH = r"epoch (?P<step>\d+) loss (?P<loss>\S+)"
 
@@ -217,3 +219,16 @@ def test_long_lines_and_other_bytes_are_skipped(path: Path, flood: bytes) -> Non
 def test_full_disk_costs_points_only(tmp_path: Path) -> None:
     metrics = read(tmp_path / "missing/metrics.jsonl", "epoch 1 loss 0.5\n")
     assert metrics.found_any
+
+
+def test_time_of_a_pattern_is_that_of_the_processor() -> None:
+    """On a busy machine, a line may take long by the clock."""
+    timers = []
+
+    class Watched:
+        def search(self, _: str) -> None:
+            timers.append([signal.getitimer(it)[0] > 0 for it in (ITIMER_REAL, ITIMER_VIRTUAL)])
+
+    _search(Watched(), "line")  # type: ignore[arg-type]
+    assert timers == [[False, True]]
+    assert signal.getitimer(ITIMER_VIRTUAL) == (0, 0)
