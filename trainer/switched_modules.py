@@ -38,14 +38,18 @@ def switch_to(module: nn.Module, modes: Mapping[str, bool]) -> None:
         around = wanted.get(name.rpartition(".")[0], modes.get("", module.training))
         wanted[name] = modes.get(name, around)
         if part.training is not wanted[name]:
-            part.train(True) if wanted[name] else part.eval()
+            _switch(part, wanted[name])
     # A part in two places was switched with the later one of them, too.
     for name, part in module.named_modules():
         mode = wanted.get(name, part.training)
         if part.training is not mode and _has_own_way(part):
-            part.train(True) if mode else part.eval()
+            _switch(part, mode)
         elif part.training is not mode:
             part.training = mode  # without what is in it
+
+
+def _switch(part: nn.Module, mode: bool) -> None:  # noqa: FBT001 - as PyTorch has it
+    part.train(True) if mode else part.eval()
 
 
 @contextmanager
@@ -54,7 +58,7 @@ def as_trained(*modules: nn.Module) -> Iterator[None]:
 
     What they draw meanwhile from the random generators of PyTorch, NumPy and Python, they draw again later.
     """
-    before = [(each, modes_of(each)) for each in modules if _is_changed(each)]
+    before = [(each, modes_of(each)) for each in modules if is_changed(each)]
     random = rng_state() if before else None
     try:
         for each, _ in before:
@@ -107,7 +111,7 @@ def may_change(module: nn.Module) -> bool:
     return any(_has_own_way(each) for each in module.modules())
 
 
-def _is_changed(module: nn.Module) -> bool:
+def is_changed(module: nn.Module) -> bool:
     """Return whether a module may have changed: a part in evaluation mode has its own way to be switched.
 
     Not if its own way keeps other parts in this mode, as frozen norms.

@@ -17,7 +17,7 @@ from torch.optim import Optimizer
 
 from trainer.errors import CheckpointError, ConfigError, is_out_of_memory
 from trainer.numbers_version import NUMBERS
-from trainer.switched_modules import as_trained, load_as_saved, modes_of
+from trainer.switched_modules import as_trained, is_changed, load_as_saved, modes_of
 from trainer.target_errors import first_line, is_in_libraries
 
 if TYPE_CHECKING:
@@ -61,12 +61,14 @@ def saving(trainer: Resumable) -> Iterator[Callable[[], State]]:
 
     It has the modes that they had before, and get back; what they draw meanwhile, they draw again later.
     """
-    models, drawn = dict(_models(trainer)), trainer.generators.state_dict()
-    modes = {role: modes_of(each) for role, each in models.items()}
+    models = dict(_models(trainer))
+    own: State = {"modes": {role: modes_of(each) for role, each in models.items()}}
+    if any(map(is_changed, models.values())):  # looking for generators takes long
+        own["generators"] = trainer.generators.state_dict()
     with as_trained(*models.values()):
-        yield lambda: {**state_of(trainer), "modes": modes, "generators": drawn}
-        trainer.generators.load_state_dict(drawn)
-    trainer.generators.load_state_dict(drawn)
+        yield lambda: state_of(trainer) | own
+        trainer.generators.load_state_dict(own.get("generators", {}))
+    trainer.generators.load_state_dict(own.get("generators", {}))
 
 
 def state_of(trainer: Resumable) -> State:
@@ -118,8 +120,7 @@ def restore(trainer: Resumable, saved: Saved) -> None:
     """
     state = saved.state
     trainer.iteration = state["iteration"]
-    drawn = state.get("generators", {})
-    restore_modules(trainer, saved, drawn)
+    restore_modules(trainer, saved, state.get("generators", {}))
     if "frozen" in state:  # an earlier version did not save it
         for name, parameter in _parameters(trainer):
             parameter.requires_grad_(name not in state["frozen"])
@@ -131,7 +132,7 @@ def restore(trainer: Resumable, saved: Saved) -> None:
     trainer.history.load_state_dict(state["history"])
     trainer.stopping.load_state_dict(state.get("stopping", {}))
     trainer.watch.is_read |= state.get("total_read", True)  # an earlier version did not watch
-    trainer.generators.load_state_dict(drawn)
+    trainer.generators.load_state_dict(state.get("generators", {}))
     trainer.environment_changes = state["environment_changes"]
     trainer.numbers_before = state.get("numbers_before", [])
 
@@ -174,9 +175,7 @@ def _restore_one(
     device: torch.device,
 ) -> None:
     try:
-        part = states[name]
-        if saved.far:
-            part = _brought(part, saved, device)
+        part = _brought(states[name], saved, device) if saved.far else states[name]
         module.load_state_dict(part)
     except (KeyError, ValueError, RuntimeError, IndexError) as error:
         if is_out_of_memory(error) or not _is_pytorchs(module):
